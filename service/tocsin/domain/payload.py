@@ -1,0 +1,62 @@
+"""The one payload for every browser: Declarative Web Push, which Safari shows with no worker and others as an event."""
+
+import base64
+import hashlib
+from typing import Any
+
+from tocsin.domain.alerts import Alert, to_json
+from tocsin.domain.errors import Invalid
+from tocsin.domain.levels import Level
+
+# Bridged Android at Mozilla takes about 2,744 bytes; every push service takes this.
+MAX_PAYLOAD = 2_700
+
+_URGENCY = {Level.FLASH: "high", Level.BREAKING: "high", Level.UPDATE: "normal"}
+
+
+def notification(alert: Alert) -> bytes:
+    """The JSON of an alert, UTF-8. Raises Invalid when it is over 2,700 bytes."""
+    draft = alert.draft
+    shown: dict[str, Any] = {"title": draft.headline, "navigate": draft.url, "body": draft.body}
+    if draft.language:
+        shown["lang"] = draft.language
+    shown["dir"] = "auto"
+    shown["tag"] = collapse_key(alert.id)
+    shown["silent"] = False
+    if draft.icon:
+        shown["icon"] = draft.icon
+    if draft.image:
+        shown["image"] = draft.image
+    if draft.actions:
+        shown["actions"] = [
+            {"action": action.action, "title": action.title, "navigate": action.url} for action in draft.actions
+        ]
+    shown["data"] = {"tocsin": {"alert": alert.id, "level": draft.level, "topics": draft.topics}}
+    payload = to_json({"web_push": 8030, "notification": shown}).encode()
+    if len(payload) > MAX_PAYLOAD:
+        message = f"the whole alert makes {len(payload):,} bytes of payload; {MAX_PAYLOAD:,} is the most"
+        raise Invalid.at("body", message)
+    return payload
+
+
+def test_notification(site_name: str, url: str) -> bytes:
+    """What a reader's own test push shows."""
+    shown = {
+        "title": site_name,
+        "navigate": url,
+        "body": "This is a test: alerts reach this browser.",
+        "tag": "tocsin-test",
+        "data": {"tocsin": {"test": True}},
+    }
+    return to_json({"web_push": 8030, "notification": shown}).encode()
+
+
+def collapse_key(alert_id: str) -> str:
+    """The header `Topic` and the notification's tag: 32 base64url characters, a length that Apple takes too."""
+    digest = hashlib.sha256(alert_id.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode()[:32]
+
+
+def urgency(level: Level) -> str:
+    """RFC 8030 §5.3: `high` wakes a phone on low battery, so an update does not ask for it."""
+    return _URGENCY[level]

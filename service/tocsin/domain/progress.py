@@ -1,0 +1,121 @@
+"""The exact account of an alert: sums of what each shard's ledger says."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tocsin.domain.deliveries import OUTCOMES, SKIPPED, Ledger
+
+# Times are kept as a histogram whose bounds grow by 2 %, so that a percentile is at most 2 % too high.
+_RATIO = math.log(1.02)
+WITHIN = 120.0
+
+
+def time_bucket(seconds: float) -> int:
+    """The bucket of a time; `bucket_seconds` gives its upper bound back."""
+    return max(0, math.ceil(math.log(max(seconds, 0.001) / 0.001) / _RATIO))
+
+
+def bucket_seconds(bucket: int) -> float:
+    return 0.001 * math.exp(bucket * _RATIO)
+
+
+@dataclass(frozen=True)
+class ShardCounts:
+    """One shard's account, written whole with each window: a later one replaces it, nothing is ever added up twice.
+
+    `times` maps a bucket of seconds since the 202 to how many were accepted then; `within` counts those accepted
+    within 120 s; `first_ms` is the moment of the first acceptance (ms since 1970), or None.
+    """
+
+    eligible: int
+    outcomes: Mapping[str, int]
+    skipped: Mapping[str, int]
+    times: Mapping[int, int] = field(default_factory=dict)
+    within: int = 0
+    first_ms: int | None = None
+
+    @classmethod
+    def of(cls, ledger: Ledger, eligible: int, before: "ShardCounts | None" = None) -> "ShardCounts":
+        """Counted from the ledger; the times are carried over from the account `before`."""
+        return cls(
+            eligible=eligible,
+            outcomes={name: ledger.count(mark) for name, mark in OUTCOMES.items()},
+            skipped={str(reason): ledger.count(mark) for reason, mark in SKIPPED.items()},
+            times=before.times if before else {},
+            within=before.within if before else 0,
+            first_ms=before.first_ms if before else None,
+        )
+
+
+class Progress:
+    """The sum over shards; `as_json` has the contract's names."""
+
+    def __init__(self) -> None:
+        self.eligible = 0
+        self.outcomes: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.times: Counter[int] = Counter()
+        self.within = 0
+        self.first_ms: int | None = None
+
+    @classmethod
+    def total(cls, parts: Iterable[ShardCounts]) -> "Progress":
+        whole = cls()
+        for part in parts:
+            whole.add(part)
+        return whole
+
+    def add(self, part: ShardCounts) -> None:
+        self.eligible += part.eligible
+        self.outcomes.update(part.outcomes)
+        self.skipped.update(part.skipped)
+        self.times.update(part.times)
+        self.within += part.within
+        if part.first_ms is not None:
+            self.first_ms = part.first_ms if self.first_ms is None else min(self.first_ms, part.first_ms)
+
+    @property
+    def unaccounted(self) -> int:
+        """Eligible readers of whom no ledger says anything: 0, or there is a bug to be seen."""
+        return self.eligible - sum(self.outcomes.values())
+
+    @property
+    def unfinished(self) -> int:
+        return self.outcomes["pending"] + self.outcomes["retrying"]
+
+    def percentile(self, share: float) -> float | None:
+        """Seconds from the 202 within which this share of the accepted were; None while there are none."""
+        wanted = share * self.times.total()
+        seen = 0
+        for bucket in sorted(self.times):
+            seen += self.times[bucket]
+            if seen >= wanted:
+                return round(bucket_seconds(bucket), 3)
+        return None
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "eligible": self.eligible,
+            **{name: self.outcomes[name] for name in OUTCOMES},
+            "unaccounted": self.unaccounted,
+        }
+
+    def as_json(self, by_push_service: Mapping[str, "Progress"], queued_at: datetime) -> dict[str, Any]:
+        first_at = None
+        if self.first_ms is not None:
+            epoch = datetime.fromtimestamp(0, queued_at.tzinfo)
+            first_at = (epoch + timedelta(milliseconds=self.first_ms)).isoformat()
+        return {
+            **self.counts(),
+            "skipped": {name: count for name, count in sorted(self.skipped.items()) if count},
+            "by_push_service": {name: part.counts() for name, part in sorted(by_push_service.items())},
+            "first_at": first_at,
+            "p50_seconds": self.percentile(0.5),
+            "p90_seconds": self.percentile(0.9),
+            "p99_seconds": self.percentile(0.99),
+            "within_120_s": self.within,
+        }

@@ -1,0 +1,39 @@
+"""What readers follow. Not to be confused with the push header `Topic`, which is `collapse_key` in this code."""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from tocsin.domain.errors import Misconfigured
+
+TopicId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+MAX_TOPICS = 200
+
+
+class Topic(BaseModel):
+    """A line of news that readers can follow. `default` is ticked on the page before the reader chooses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: TopicId
+    name: str = Field(min_length=1, max_length=60)
+    description: str = Field(default="", max_length=200)
+    default: bool = False
+
+
+def parse_topics(text: str) -> tuple[Topic, ...]:
+    """The setting TOPICS: `world:World news,sport:Sport`; the first one is the default.
+
+    Raises Misconfigured with the entry at fault.
+    """
+    topics: list[Topic] = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        topic_id, _, name = entry.partition(":")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", topic_id):
+            raise Misconfigured(f"TOPICS: {entry!r} has no id of 1 to 40 characters a-z, 0-9 and - before the colon")
+        topics.append(Topic(id=topic_id, name=name.strip() or topic_id.capitalize(), default=not topics))
+    if len({topic.id for topic in topics}) != len(topics):
+        raise Misconfigured("TOPICS: an id is there twice")
+    return tuple(topics)

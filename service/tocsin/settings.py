@@ -1,0 +1,167 @@
+"""Every setting, in one class: environment variables with the prefix TOCSIN_, or `tocsin.toml`."""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
+from tocsin.domain.errors import Misconfigured
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+TOML_FILE = "tocsin.toml"
+PREFIX = "TOCSIN_"
+
+
+class Settings(BaseSettings):
+    """A list is comma-separated in the environment and a list in the file."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=TOML_FILE, extra="forbid", frozen=True)
+
+    store_url: str = Field("", description="The truth: alerts, subscriptions, ledgers. Empty: the embedded server.")
+    broker_url: str = Field("", description="Celery's; may be wiped at any time. Empty: the embedded server.")
+    prekey_url: str = Field("", description="Keys computed ahead; never persistent. Empty: the embedded server.")
+    data_dir: Path = Field(Path("data"), description="Keys, certificates and the embedded store's files.")
+    host: str = Field("127.0.0.1", description="The address that the API listens on.")
+    port: int = Field(8080, ge=0, le=65_535, description="The port that the API listens on.")
+    public_url: str = Field("http://localhost:8080", description="Where readers reach us, without the path.")
+    base_path: str = Field("", description="A path under which everything lives, such as /alerts.")
+    site_name: str = Field("Tocsin", min_length=1, max_length=60, description="The newsroom's name, for readers.")
+    trusted_proxies: CommaList = Field((), description="Addresses or networks that may set X-Forwarded-For.")
+    allowed_origins: CommaList = Field((), description="Sites whose pages may call the readers' API.")
+    allowed_link_hosts: CommaList = Field(
+        (), description="Hosts that alerts may link to; a leading dot adds subdomains. Empty: any https host."
+    )
+    allowed_push_hosts: CommaList = Field(
+        DEFAULT_PUSH_HOSTS, description="Push services that we send to; a leading dot adds subdomains."
+    )
+    vapid_private_key_file: Path | None = Field(
+        None, description="PEM of the application server's key, made on first start. Default: DATA_DIR/vapid.pem."
+    )
+    vapid_subject: str = Field(
+        "mailto:alerts@example.com", description="Whom a push service writes to: mailto: or https:, not local."
+    )
+    push_ca_file: Path | None = Field(None, description="Certificates to trust beside the system's roots.")
+    push_connect_to: CommaList = Field(
+        (), description="host:port:host:port as curl's --connect-to, for the simulator and tests."
+    )
+    topics: str = Field(
+        "world:World,politics:Politics,business:Business,sport:Sport,culture:Culture",
+        description="id:name list, for the first start only; later by `tocsin topics`.",
+    )
+    time_zone: str = Field("UTC", description="The site's IANA time zone.")
+    subscribe_rate: str = Field("10/minute", description="New subscriptions an address; off for none.")
+    alert_rate: str = Field("6/minute", description="New alerts a person; off for none.")
+    window: int = Field(
+        100, ge=1, le=1_000, description="Most requests in flight or not yet recorded, in one worker process."
+    )
+    lease_seconds: float = Field(30.0, ge=1, le=300, description="How long a worker may hold a shard unrenewed.")
+    request_seconds: float = Field(10.0, ge=0.5, le=60, description="Most seconds for one request to a push service.")
+    reconcile_seconds: float = Field(2.0, ge=0.2, le=60, description="How often the reconciler looks for what is due.")
+    retry_seconds: float = Field(2.0, gt=0, le=300, description="First back-off; doubles each time, with full jitter.")
+    worker_processes: int = Field(1, ge=1, le=64, description="Celery processes for each of `up`'s workers.")
+    admin_key: SecretStr | None = Field(
+        None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
+    )
+
+    @field_validator(
+        "trusted_proxies",
+        "allowed_origins",
+        "allowed_link_hosts",
+        "allowed_push_hosts",
+        "push_connect_to",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("base_path")
+    @classmethod
+    def _base_path(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+            raise ValueError("must begin with / and hold only letters, digits and . _ ~ - /")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            raise ValueError("must be http:// or https:// and a host, without a path (that is BASE_PATH)")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("vapid_subject")
+    @classmethod
+    def _vapid_subject(cls, value: str) -> str:
+        # Apple refuses these with 403 BadJwtToken, so they are refused here, before any reader is.
+        host = value.rpartition("@")[2] if value.startswith("mailto:") else urlsplit(value).hostname or ""
+        local = not host or "." not in host or host.endswith((".local", ".invalid", ".localhost"))
+        if not value.startswith(("mailto:", "https:")) or local:
+            raise ValueError("must be mailto: or https: with a real host, or Apple refuses every push")
+        return value
+
+    @field_validator("push_connect_to")
+    @classmethod
+    def _connect_to(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if not re.fullmatch(r"[^:\s]+:\d{1,5}:[^:\s]+:\d{1,5}", entry):
+                raise ValueError(f"{entry!r} is not host:port:host:port")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value!r} is not an IANA time zone") from None
+        return value
+
+    @field_validator("subscribe_rate", "alert_rate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        if value != "off" and not re.fullmatch(r"\d+/(second|minute|hour|day)", value):
+            raise ValueError("must be like 10/minute, or off")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    @cached_property
+    def vapid_file(self) -> Path:
+        return self.vapid_private_key_file or self.data_dir / "vapid.pem"
+
+    @cached_property
+    def url(self) -> str:
+        """Where readers reach us, with the path."""
+        return self.public_url + self.base_path
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings in force. Raises Misconfigured with each setting at fault, by the name a person gave it."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        faults = [f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        raise Misconfigured("; ".join(faults)) from None
