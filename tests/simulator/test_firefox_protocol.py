@@ -1,0 +1,110 @@
+"""A real Firefox subscribes at the simulator and gets a push through it."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import async_playwright
+from simulator_sender import Sender
+
+from tocsin.simulator.client import SimulatorClient
+from tocsin.simulator.models import BrowserView
+from tocsin.simulator.server import Simulator
+
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+
+PAGE = "<!doctype html><meta charset=utf-8><title>Newsroom</title>"
+WORKER = """
+addEventListener("push", event => event.waitUntil(
+  fetch("/pushed", {method: "POST", body: event.data.text()})
+    .then(() => registration.showNotification("shown"))));
+"""
+SUBSCRIBE = """async key => {
+  await navigator.serviceWorker.register("/sw.js");
+  const registration = await navigator.serviceWorker.ready;
+  const options = {userVisibleOnly: true, applicationServerKey: key};
+  return (await registration.pushManager.subscribe(options)).toJSON();
+}"""
+UNSUBSCRIBE = """async () => {
+  const registration = await navigator.serviceWorker.ready;
+  return (await registration.pushManager.getSubscription()).unsubscribe();
+}"""
+
+
+def preferences(autopush_url: str) -> dict[str, str | float | bool]:
+    """Automation turns push off, and Firefox wants wss: both are for these tests alone."""
+    return {
+        "dom.push.serverURL": autopush_url,
+        "dom.push.testing.allowInsecureServerURL": True,
+        "dom.push.connection.enabled": True,
+        "dom.push.testing.ignorePermission": True,
+        "permissions.default.desktop-notification": 1,
+        "alerts.useSystemBackend": False,
+        "remote.prefs.recommended": False,
+    }
+
+
+@dataclass
+class Site:
+    """A page with a worker on http://localhost, which the browser takes for secure."""
+
+    url: str
+    pushed: asyncio.Queue[str]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site() -> AsyncIterator[Site]:
+    pushed: asyncio.Queue[str] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        pushed.put_nowait(await request.text())
+        return web.Response(status=204)
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async def worker(_: web.Request) -> web.Response:
+        return web.Response(text=WORKER, content_type="text/javascript")
+
+    application = web.Application()
+    application.add_routes([web.get("/", page), web.get("/sw.js", worker), web.post("/pushed", take)])
+    runner = web.AppRunner(application, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "localhost", 0).start()
+    yield Site(f"http://localhost:{runner.addresses[0][1]}/", pushed)
+    await runner.cleanup()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(FIREFOX is None, reason="no Firefox on this machine")
+async def test_real_firefox(simulator: Simulator, client: SimulatorClient, sender: Sender, site: Site) -> None:
+    async with async_playwright() as playwright:
+        firefox = await playwright.firefox.launch(
+            channel="moz-firefox",
+            executable_path=FIREFOX,
+            firefox_user_prefs=preferences(simulator.autopush_url),
+        )
+        page = await firefox.new_page()
+        await page.goto(site.url)
+        subscription = await page.evaluate(SUBSCRIBE, sender.key)
+        [view] = await client.browsers()
+        assert view.subscription.endpoint == subscription["endpoint"]
+        assert view.online
+
+        known_to_page = BrowserView.model_validate(view.model_dump() | {"subscription": subscription})
+        assert (await sender.push(known_to_page, b"Flood in the valley")).status == 201
+        async with asyncio.timeout(20):
+            assert await site.pushed.get() == "Flood in the valley"
+            while (await client.browser(view.id)).received == 0:
+                await asyncio.sleep(0.05)
+
+        assert await page.evaluate(UNSUBSCRIBE)
+        async with asyncio.timeout(20):
+            while not (await client.browser(view.id)).unsubscribed:
+                await asyncio.sleep(0.05)
+        assert (await sender.push(known_to_page)).status == 410
+        await firefox.close()
