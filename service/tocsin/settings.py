@@ -1,13 +1,17 @@
 """Every setting, in one class: environment variables with the prefix TOCSIN_, or `tocsin.toml`."""
 
+import hashlib
+import os
 import re
+import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,6 +27,9 @@ CommaList = Annotated[tuple[str, ...], NoDecode]
 TOML_FILE = "tocsin.toml"
 PREFIX = "TOCSIN_"
 
+# Before each window a lease is renewed where less than this share of it is left.
+LEASE_LEFT = 2 / 3
+
 
 class Settings(BaseSettings):
     """A list is comma-separated in the environment and a list in the file."""
@@ -35,7 +42,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Keys, certificates and the embedded store's files.")
     host: str = Field("127.0.0.1", description="The address that the API listens on.")
     port: int = Field(8080, ge=0, le=65_535, description="The port that the API listens on.")
-    public_url: str = Field("http://localhost:8080", description="Where readers reach us, without the path.")
+    public_url: str = Field(
+        "", description="Where readers reach us: scheme and host, no path. Empty: http://localhost and PORT."
+    )
     base_path: str = Field("", description="A path under which everything lives, such as /alerts.")
     site_name: str = Field("Tocsin", min_length=1, max_length=60, description="The newsroom's name, for readers.")
     trusted_proxies: CommaList = Field((), description="Addresses or networks that may set X-Forwarded-For.")
@@ -70,7 +79,12 @@ class Settings(BaseSettings):
     request_seconds: float = Field(10.0, ge=0.5, le=60, description="Most seconds for one request to a push service.")
     reconcile_seconds: float = Field(2.0, ge=0.2, le=60, description="How often the reconciler looks for what is due.")
     retry_seconds: float = Field(2.0, gt=0, le=300, description="First back-off; doubles each time, with full jitter.")
-    worker_processes: int = Field(1, ge=1, le=64, description="Celery processes for each of `up`'s workers.")
+    worker_processes: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
+        ge=1,
+        le=64,
+        description="Processes of each worker that sends. Default: half of the cores, since two workers send.",
+    )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
     )
@@ -98,6 +112,8 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, value: str) -> str:
+        if not value:
+            return value
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
             raise ValueError("must be http:// or https:// and a host, without a path (that is BASE_PATH)")
@@ -153,9 +169,40 @@ class Settings(BaseSettings):
         return self.vapid_private_key_file or self.data_dir / "vapid.pem"
 
     @cached_property
+    def socket_dir(self) -> Path:
+        """Where the embedded servers listen. The kernel takes 107 characters at most, so a long path is replaced."""
+        wanted = self.data_dir.resolve() / "run"
+        if len(str(wanted)) <= 90:
+            return wanted
+        digest = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"tocsin-{os.getuid()}-{digest}"
+
+    @cached_property
+    def store(self) -> str:
+        return self.store_url or f"unix://{self.socket_dir}/store.sock"
+
+    @cached_property
+    def broker(self) -> str:
+        return self.broker_url or f"unix://{self.socket_dir}/cache.sock?db=0"
+
+    @cached_property
+    def prekeys(self) -> str:
+        return self.prekey_url or f"unix://{self.socket_dir}/cache.sock?db=1"
+
+    @model_validator(mode="after")
+    def _requests_fit_the_lease(self) -> Self:
+        if self.request_seconds > self.lease_seconds * LEASE_LEFT:
+            raise ValueError("REQUEST_SECONDS must be at most two thirds of LEASE_SECONDS: no request may outlive it")
+        return self
+
+    @cached_property
+    def origin(self) -> str:
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @cached_property
     def url(self) -> str:
         """Where readers reach us, with the path."""
-        return self.public_url + self.base_path
+        return self.origin + self.base_path
 
 
 def load(**overrides: Any) -> Settings:
@@ -163,5 +210,9 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        faults = [f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
-        raise Misconfigured("; ".join(faults)) from None
+        raise Misconfigured("; ".join(map(_told, error.errors()))) from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{str(fault['loc'][0]).upper()}: {message}" if fault["loc"] else message

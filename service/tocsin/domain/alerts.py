@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from tocsin.domain.decisions import Audience
 from tocsin.domain.errors import Fault, Invalid
 from tocsin.domain.levels import Level
+from tocsin.domain.queues import PRIORITY, STANDARD
 from tocsin.domain.text import link_fault, text_fault
 from tocsin.domain.topics import TopicId
 
@@ -112,7 +113,7 @@ class Alert(BaseModel):
     @property
     def queue(self) -> str:
         """`priority` for flash and breaking, `standard` for update."""
-        return "standard" if self.draft.level is Level.UPDATE else "priority"
+        return STANDARD if self.draft.level is Level.UPDATE else PRIORITY
 
     def expires_at(self, began_at: datetime) -> datetime:
         return self.draft.expires_at or began_at + DEFAULT_EXPIRY

@@ -23,12 +23,24 @@ def bucket_seconds(bucket: int) -> float:
     return 0.001 * math.exp(bucket * _RATIO)
 
 
+def percentile(times: Mapping[int, int], share: float) -> float | None:
+    """Seconds within which this share of what is counted in buckets lies; None while there is nothing."""
+    wanted = share * sum(times.values())
+    seen = 0
+    for bucket in sorted(times):
+        seen += times[bucket]
+        if seen >= wanted:
+            return round(bucket_seconds(bucket), 3)
+    return None
+
+
 @dataclass(frozen=True)
 class ShardCounts:
     """One shard's account, written whole with each window: a later one replaces it, nothing is ever added up twice.
 
     `times` maps a bucket of seconds since the 202 to how many were accepted then; `within` counts those accepted
-    within 120 s; `first_ms` is the moment of the first acceptance (ms since 1970), or None.
+    within 120 s; `first_ms` and `first_request_ms` are the moments of the first acceptance and of the first request
+    (ms since 1970), or None.
     """
 
     eligible: int
@@ -37,6 +49,7 @@ class ShardCounts:
     times: Mapping[int, int] = field(default_factory=dict)
     within: int = 0
     first_ms: int | None = None
+    first_request_ms: int | None = None
 
     @classmethod
     def of(cls, ledger: Ledger, eligible: int, before: "ShardCounts | None" = None) -> "ShardCounts":
@@ -48,6 +61,7 @@ class ShardCounts:
             times=before.times if before else {},
             within=before.within if before else 0,
             first_ms=before.first_ms if before else None,
+            first_request_ms=before.first_request_ms if before else None,
         )
 
 
@@ -61,6 +75,7 @@ class Progress:
         self.times: Counter[int] = Counter()
         self.within = 0
         self.first_ms: int | None = None
+        self.first_request_ms: int | None = None
 
     @classmethod
     def total(cls, parts: Iterable[ShardCounts]) -> "Progress":
@@ -75,8 +90,8 @@ class Progress:
         self.skipped.update(part.skipped)
         self.times.update(part.times)
         self.within += part.within
-        if part.first_ms is not None:
-            self.first_ms = part.first_ms if self.first_ms is None else min(self.first_ms, part.first_ms)
+        self.first_ms = _earlier(self.first_ms, part.first_ms)
+        self.first_request_ms = _earlier(self.first_request_ms, part.first_request_ms)
 
     @property
     def unaccounted(self) -> int:
@@ -86,16 +101,6 @@ class Progress:
     @property
     def unfinished(self) -> int:
         return self.outcomes["pending"] + self.outcomes["retrying"]
-
-    def percentile(self, share: float) -> float | None:
-        """Seconds from the 202 within which this share of the accepted were; None while there are none."""
-        wanted = share * self.times.total()
-        seen = 0
-        for bucket in sorted(self.times):
-            seen += self.times[bucket]
-            if seen >= wanted:
-                return round(bucket_seconds(bucket), 3)
-        return None
 
     def counts(self) -> dict[str, int]:
         return {
@@ -114,8 +119,12 @@ class Progress:
             "skipped": {name: count for name, count in sorted(self.skipped.items()) if count},
             "by_push_service": {name: part.counts() for name, part in sorted(by_push_service.items())},
             "first_at": first_at,
-            "p50_seconds": self.percentile(0.5),
-            "p90_seconds": self.percentile(0.9),
-            "p99_seconds": self.percentile(0.99),
+            "p50_seconds": percentile(self.times, 0.5),
+            "p90_seconds": percentile(self.times, 0.9),
+            "p99_seconds": percentile(self.times, 0.99),
             "within_120_s": self.within,
         }
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)

@@ -1,0 +1,128 @@
+"""Wake-ups: Celery messages that carry ids and never truth. A lost or doubled one changes nothing but seconds."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import OperationalError
+
+from tocsin.domain.queues import MAINTENANCE, QUEUES, STANDARD
+from tocsin.settings import Settings
+
+log = structlog.get_logger()
+
+FAN_OUT, DELIVER, RECONCILE = "tocsin.fan_out", "tocsin.deliver", "tocsin.reconcile"
+
+# A wake-up that waited so long has been sent again by the reconciler; an old pile must not keep workers busy.
+EXPIRES_SECONDS = 10
+# A hung broker blocks a publish for as long as it hangs, unless the socket has a time-out.
+PUBLISH_SECONDS = 2.0
+# Enough to wake every process of a large machine; those that find nothing to do are done in a millisecond.
+MOST_WAKE_UPS = 16
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery application that publishers and workers share."""
+    app = Celery("tocsin", broker=_kombu_url(settings.broker), set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
+        task_default_queue=MAINTENANCE,
+        task_create_missing_queues=False,
+        # No task is worth a redelivery: what it was to wake for is in the store, and the reconciler wakes again.
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_soft_shutdown_timeout=10,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=PUBLISH_SECONDS,
+        broker_transport_options={
+            "socket_timeout": PUBLISH_SECONDS,
+            "socket_connect_timeout": PUBLISH_SECONDS,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "unacked_restore_throttle": 1,
+            "max_retries": 0,
+        },
+        beat_schedule={
+            "reconcile": {
+                "task": RECONCILE,
+                "schedule": settings.reconcile_seconds,
+                "options": {"queue": MAINTENANCE, "expires": EXPIRES_SECONDS},
+            }
+        },
+    )
+    return app
+
+
+class WakeUps:
+    """Publishes in threads of its own, so that a broker that hangs holds up nothing else."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="wake-up")
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def fan_out_soon(self, alert_id: str, queue: str) -> None:
+        """For the API: sent beside the answer, which does not wait for it."""
+        self._soon(self.fan_out(alert_id, queue))
+
+    def deliver_soon(self, queue: str) -> None:
+        self._soon(self.deliver(queue, 1))
+
+    def _soon(self, sending: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(sending)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def fan_out(self, alert_id: str, queue: str) -> None:
+        await self._send(FAN_OUT, [alert_id], queue, 1)
+
+    async def deliver(self, queue: str, shards: int) -> None:
+        """Wakes workers for this many shards; those of `standard` lend a hand with priority work."""
+        for name in dict.fromkeys((queue, STANDARD)):
+            await self._send(DELIVER, [name], name, min(shards, MOST_WAKE_UPS))
+
+    async def _send(self, task: str, arguments: Sequence[str], queue: str, times: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await loop.run_in_executor(self._threads, self._publish, task, arguments, queue, times)
+        except (OSError, TimeoutError, OperationalError) as error:
+            # Not lost: the alert is in the store, and the reconciler wakes for whatever is due.
+            log.warning("wake-up not sent", task=task, queue=queue, error=type(error).__name__)
+
+    def _publish(self, task: str, arguments: Sequence[str], queue: str, times: int) -> None:
+        with self._app.producer_or_acquire() as producer:
+            for _ in range(times):
+                self._app.send_task(
+                    task,
+                    arguments,
+                    queue=queue,
+                    expires=EXPIRES_SECONDS,
+                    ignore_result=True,
+                    retry=False,
+                    producer=producer,
+                )
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._under_way)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._app.close()
+
+
+def _kombu_url(url: str) -> str:
+    """kombu's way of naming a unix socket."""
+    if not url.startswith("unix://"):
+        return url
+    path, _, query = url.removeprefix("unix://").partition("?")
+    return f"redis+socket://{path}?virtual_host={query.removeprefix('db=') or 0}"

@@ -1,0 +1,160 @@
+"""Alerts, the keys they were asked with, and which of them are still open (the outbox)."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tocsin.clock import from_milliseconds, milliseconds
+from tocsin.domain.alerts import Alert, AlertState
+from tocsin.domain.errors import Invalid, NotFound
+from tocsin.store.client import Server, answering
+
+PREFIX = "{alerts}:"
+OPEN = PREFIX + "open"
+HELD = PREFIX + "held"
+LAPSED = PREFIX + "lapsed"
+FIRST_REQUEST = PREFIX + "first-request"
+_BY_TIME = PREFIX + "by-time"
+_COUNT = PREFIX + "count"
+
+KEEP_IDEMPOTENCY_KEY = 7 * 86_400
+
+
+def alert_key(alert_id: str) -> str:
+    return f"{PREFIX}alert:{alert_id}"
+
+
+@dataclass(frozen=True)
+class AlertStatus:
+    """An alert and all that changes while it is sent. `totals` is the final account, None while it is open."""
+
+    alert: Alert
+    state: AlertState
+    began_at: datetime | None
+    ended_at: datetime | None
+    totals: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Queued:
+    """`is_new` is False where the same call had been made before."""
+
+    alert_id: str
+    is_new: bool
+
+
+class Alerts:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def queue(self, alert: Alert, idempotency_key: str) -> Queued:
+        """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body."""
+        asked = f"{alert.draft.body_hash} {alert.id}"
+        queued_ms = milliseconds(alert.queued_at)
+        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), _BY_TIME, OPEN, _COUNT]
+        kept = await self._server.run(
+            "queue_alert",
+            keys,
+            asked,
+            KEEP_IDEMPOTENCY_KEY,
+            alert.id,
+            queued_ms,
+            alert.model_dump_json(),
+            alert.queue,
+            alert.draft.level,
+        )
+        return _judge(kept, alert)
+
+    async def asked_before(self, alert: Alert, idempotency_key: str) -> Queued | None:
+        """What an earlier call with this key made, so that a repeat is answered without any check made anew."""
+        async with answering():
+            kept = await self._server.redis.get(_asked_key(alert.author, idempotency_key))
+        return _judge(kept, alert) if kept else None
+
+    async def get(self, alert_id: str) -> AlertStatus:
+        """Raises NotFound."""
+        async with answering():
+            row = await self._server.redis.hgetall(alert_key(alert_id))
+        if not row:
+            raise NotFound("there is no such alert")
+        return _status(row)
+
+    async def latest(self, count: int, after: str | None = None) -> list[AlertStatus]:
+        """Newest first; `after` goes on behind the last one of a page. Raises NotFound when that is unknown."""
+        async with answering():
+            first = 0
+            if after is not None:
+                rank = await self._server.redis.zrevrank(_BY_TIME, after)
+                if rank is None:
+                    raise NotFound("there is no such alert")
+                first = rank + 1
+            ids = await self._server.redis.zrange(_BY_TIME, first, first + count - 1, desc=True)
+            async with self._server.redis.pipeline(transaction=False) as pipe:
+                for alert_id in ids:
+                    pipe.hgetall(alert_key(alert_id.decode()))
+                rows = await pipe.execute()
+        return [_status(row) for row in rows if row]
+
+    async def open_ids(self) -> list[str]:
+        """Alerts with anything left to do, oldest first."""
+        async with answering():
+            return [row.decode() for row in await self._server.redis.zrange(OPEN, 0, -1)]
+
+    async def oldest_ledger_ms(self, now_ms: int) -> int:
+        """The moment before which no kept ledger began: numbers freed earlier can be given out again."""
+        async with answering():
+            rows = await self._server.redis.zrange(_BY_TIME, 0, 0, withscores=True)
+        return int(rows[0][1]) if rows else now_ms
+
+    async def count(self) -> int:
+        """How many were ever queued."""
+        async with answering():
+            return int(await self._server.redis.get(_COUNT) or 0)
+
+    async def first_requests(self) -> dict[int, int]:
+        """For each bucket of seconds from the 202 to an alert's first request, how many alerts."""
+        async with answering():
+            rows = await self._server.redis.hgetall(FIRST_REQUEST)
+        return {int(bucket): int(count) for bucket, count in rows.items()}
+
+    async def stop(self, alert_id: str, now_ms: int) -> AlertState:
+        """The state before: what is stopped already stays so. Raises NotFound."""
+        state = await self._server.run("stop_alert", [alert_key(alert_id)], now_ms)
+        if state is None:
+            raise NotFound("there is no such alert")
+        return AlertState(state.decode())
+
+    async def close(
+        self, alert_id: str, state: AlertState, totals: dict[str, Any], now_ms: int, first_request_bucket: int | None
+    ) -> bool:
+        """Ends an alert with its final account; True for the one caller that did."""
+        bucket = "" if first_request_bucket is None else first_request_bucket
+        keys = [alert_key(alert_id), OPEN, FIRST_REQUEST]
+        return bool(await self._server.run("close_alert", keys, alert_id, state, json.dumps(totals), now_ms, bucket))
+
+
+def _asked_key(author: str, idempotency_key: str) -> str:
+    digest = hashlib.sha256(f"{author}\0{idempotency_key}".encode()).hexdigest()
+    return f"{PREFIX}asked:{digest}"
+
+
+def _judge(kept: bytes, alert: Alert) -> Queued:
+    body_hash, _, alert_id = kept.decode().partition(" ")
+    if body_hash != alert.draft.body_hash:
+        raise Invalid.at("Idempotency-Key", "was used before for another alert; use a new one for each alert")
+    return Queued(alert_id, is_new=alert_id == alert.id)
+
+
+def _status(row: dict[bytes, bytes]) -> AlertStatus:
+    def moment(name: bytes) -> datetime | None:
+        return from_milliseconds(int(row[name])) if name in row else None
+
+    return AlertStatus(
+        alert=Alert.model_validate_json(row[b"alert"]),
+        state=AlertState(row[b"state"].decode()),
+        began_at=moment(b"began_ms"),
+        ended_at=moment(b"ended_ms"),
+        totals=json.loads(row[b"totals"]) if b"totals" in row else None,
+    )

@@ -1,0 +1,46 @@
+"""Sets of preferences, each stored once and known by a number. Few change hands, so a process keeps what it read."""
+
+import struct
+
+from tocsin.domain.preferences import Preferences
+from tocsin.store.client import Server, answering
+
+_IDS = "{profiles}:ids"
+_SETS = "{profiles}:sets"
+
+# In a shard's packed string each slot has four bytes, little-endian; 0 is nobody.
+NOBODY = 0
+NUMBER = struct.Struct("<I")
+
+
+class Profiles:
+    """The table of sets. A number's meaning never changes, so what was read once stays true."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._sets: dict[int, Preferences] = {}
+        self._numbers: dict[str, int] = {}
+
+    async def number(self, preferences: Preferences) -> int:
+        """The number of this set, made when it is new."""
+        canonical = preferences.canonical
+        if canonical not in self._numbers:
+            self._numbers[canonical] = await self._server.run("intern_profile", [_IDS, _SETS], canonical)
+        return self._numbers[canonical]
+
+    async def get(self, numbers: set[int]) -> dict[int, Preferences]:
+        """The sets of these numbers."""
+        missing = sorted(numbers - self._sets.keys() - {NOBODY})
+        if missing:
+            async with answering():
+                rows = await self._server.redis.hmget(_SETS, [str(number) for number in missing])
+            for number, row in zip(missing, rows, strict=True):
+                if row is not None:
+                    self._sets[number] = Preferences.model_validate_json(row)
+        return {number: self._sets[number] for number in numbers if number in self._sets}
+
+
+def unpack_numbers(packed: bytes, size: int) -> tuple[int, ...]:
+    """A shard's profile numbers, one for each slot; a shard not yet full is padded with nobody."""
+    padded = packed[: size * 4].ljust(size * 4, b"\0")
+    return struct.unpack(f"<{size}I", padded)

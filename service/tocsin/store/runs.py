@@ -1,0 +1,165 @@
+"""A run: which shards of an alert are due, who holds which, and until when. The clock is the store's.
+
+Two levels keep it true. The lease says who may work on a shard; the epoch, raised by each claim, is checked by every
+write, so that a worker that was paused past its lease can no longer change anything.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tocsin.clock import from_milliseconds, milliseconds
+from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
+from tocsin.store.alerts import HELD, LAPSED, OPEN, PREFIX, alert_key
+from tocsin.store.client import Argument, Server, answering
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A shard of a run, ours until the lease lapses."""
+
+    alert_id: str
+    shard: str
+    epoch: int
+    began_at: datetime
+
+    @property
+    def push_service(self) -> str:
+        return shard_push_service(self.shard)
+
+
+class Go(StrEnum):
+    """What the store says before a window."""
+
+    GO = "go"
+    LOST = "lost"  # the lease lapsed and somebody else may be at it: leave everything as it is
+    STOPPED = "stopped"
+    HELD = "held"  # the push service asked for a pause
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """Shards that wait and shards in work; `oldest_ms` is when the oldest alert with any waiting was queued."""
+
+    waiting: int = 0
+    in_work: int = 0
+    oldest_ms: int | None = None
+
+
+class Runs:
+    def __init__(self, server: Server, lease_seconds: float) -> None:
+        self._server = server
+        self._lease_ms = int(lease_seconds * 1000)
+
+    async def begin(self, alert_id: str, bounds: Mapping[str, int], attempts_end: datetime) -> bool:
+        """Makes the run over all numbers below each push service's bound; False where it was made before."""
+        arguments: list[Argument] = []
+        for push_service, bound in bounds.items():
+            arguments += [push_service, (bound + SHARD_SIZE - 1) // SHARD_SIZE, bound]
+        services, ends_ms = ",".join(bounds), milliseconds(attempts_end)
+        return bool(
+            await self._server.run("begin_run", [alert_key(alert_id)], PREFIX, alert_id, ends_ms, services, *arguments)
+        )
+
+    async def bound(self, claim: Claim) -> int:
+        """The first number of the push service that registered after the run began."""
+        async with answering():
+            return int(await self._server.redis.hget(f"{PREFIX}bounds:{claim.alert_id}", claim.push_service) or 0)
+
+    async def claim(self, queues: Sequence[str], busy: Collection[str]) -> Claim | None:
+        """The next shard, chosen by the store; `busy` push services are passed over."""
+        row = await self._server.run(
+            "claim_shard", [OPEN, HELD, LAPSED], PREFIX, self._lease_ms, ",".join(queues), ",".join(busy)
+        )
+        if row is None:
+            return None
+        return Claim(row[0].decode(), row[1].decode(), int(row[2]), from_milliseconds(int(row[3])))
+
+    async def check(self, claim: Claim) -> tuple[Go, datetime]:
+        """Whether the next window may be sent; the moment is the end of a hold."""
+        keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim), HELD]
+        go, until = await self._server.run(
+            "check_lease", keys, claim.shard, claim.epoch, self._lease_ms, claim.push_service
+        )
+        return Go(go.decode()), from_milliseconds(int(until))
+
+    async def hand_back(self, claim: Claim, due: datetime | None = None) -> None:
+        """Not finished: due again at a moment, or at once."""
+        await self._release(claim, milliseconds(due) if due else 0)
+
+    async def finish(self, claim: Claim) -> bool:
+        """Nothing is left in the shard; True where nothing is left in the whole run either."""
+        return await self._release(claim, None) == 0
+
+    async def _release(self, claim: Claim, due_ms: int | None) -> int:
+        keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim)]
+        due: Argument = "" if due_ms is None else due_ms
+        return int(
+            await self._server.run(
+                "release_shard", keys, PREFIX, claim.alert_id, claim.push_service, claim.shard, claim.epoch, due
+            )
+        )
+
+    async def hold(self, push_service: str, until: datetime) -> None:
+        """Pauses a push service for all workers, never for less than it was."""
+        async with answering():
+            kept = int(await self._server.redis.hget(HELD, push_service) or 0)
+            await self._server.redis.hset(HELD, push_service, str(max(kept, milliseconds(until))))
+
+    async def held(self) -> dict[str, datetime]:
+        """For each push service that asked for one, the end of its last pause."""
+        async with answering():
+            rows = await self._server.redis.hgetall(HELD)
+        return {name.decode(): from_milliseconds(int(until)) for name, until in rows.items()}
+
+    async def lapsed(self) -> int:
+        """Leases that ran out, ever."""
+        async with answering():
+            return int(await self._server.redis.get(LAPSED) or 0)
+
+    async def bounds(self, alert_id: str) -> dict[str, int]:
+        async with answering():
+            rows = await self._server.redis.hgetall(f"{PREFIX}bounds:{alert_id}")
+        return {name.decode(): int(bound) for name, bound in rows.items()}
+
+    async def left(self, alert_id: str) -> int:
+        """Shards of a run that are due or in work."""
+        async with answering():
+            return sum([sum(await self._cards(alert_id, name)) for name in await self.bounds(alert_id)])
+
+    async def has_due(self, alert_id: str, now_ms: int) -> bool:
+        """Whether any shard waits for a worker: due, or under a lease that lapsed."""
+        for push_service in await self.bounds(alert_id):
+            for name in ("due", "leased"):
+                async with answering():
+                    if await self._server.redis.zcount(f"{PREFIX}{name}:{alert_id}:{push_service}", "-inf", now_ms):
+                        return True
+        return False
+
+    async def depth(self, alert_ids: Sequence[str], queued_ms: Mapping[str, int]) -> QueueDepth:
+        """Over these open alerts."""
+        waiting = in_work = 0
+        oldest: int | None = None
+        for alert_id in alert_ids:
+            bounds = await self.bounds(alert_id)
+            cards = [await self._cards(alert_id, name) for name in bounds]
+            mine = sum(due for due, _ in cards) if bounds else 1  # not fanned out yet: the alert itself waits
+            waiting += mine
+            in_work += sum(leased for _, leased in cards)
+            if mine:
+                oldest = min(filter(None, (oldest, queued_ms[alert_id])))
+        return QueueDepth(waiting, in_work, oldest)
+
+    async def _cards(self, alert_id: str, push_service: str) -> tuple[int, int]:
+        due = await self._server.redis.zcard(f"{PREFIX}due:{alert_id}:{push_service}")
+        leased = await self._server.redis.zcard(f"{PREFIX}leased:{alert_id}:{push_service}")
+        return int(due), int(leased)
+
+
+def _leased(claim: Claim) -> str:
+    return f"{PREFIX}leased:{claim.alert_id}:{claim.push_service}"
+
+
+def _epochs(claim: Claim) -> str:
+    return f"{PREFIX}epochs:{claim.alert_id}"

@@ -1,0 +1,15 @@
+-- Before a window: is the shard still ours, and may we send? Renews the lease once a third of it is used.
+-- KEYS alert leased epochs held; ARGV shard epoch lease_ms service
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local until_ms = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not until_ms or redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[2] or tonumber(until_ms) < now then
+  return {'lost', 0}
+end
+if redis.call('HGET', KEYS[1], 'state') == 'stopped' then return {'stopped', 0} end
+local held = tonumber(redis.call('HGET', KEYS[4], ARGV[4]) or 0)
+if held > now then return {'held', held} end
+if tonumber(until_ms) - now < ARGV[3] * 2 / 3 then
+  redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
+end
+return {'go', 0}

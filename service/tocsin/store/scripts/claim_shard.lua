@@ -1,0 +1,55 @@
+-- Chooses the next shard for a worker: flash first, then the alert with the fewest shards in work, then the oldest.
+-- Lapsed leases come back on the way. The clock is the store's.
+-- KEYS open held lapsed; ARGV prefix lease_ms queues(csv) busy(csv)
+local prefix, lease_ms = ARGV[1], tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function set_of(csv)
+  local set = {}
+  for word in string.gmatch(csv, '[^,]+') do set[word] = true end
+  return set
+end
+local queues, busy = set_of(ARGV[3]), set_of(ARGV[4])
+local best = nil
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local run = redis.call('HMGET', prefix .. 'alert:' .. id, 'began_ms', 'services', 'queue', 'level', 'state',
+    'ends_ms')
+  if run[1] and (queues[run[3]] or run[4] == 'flash') then
+    local in_work, candidate, fewest = 0, nil, nil
+    -- What is stopped or out of time has no request to make, so neither a hold nor a retry's moment matters.
+    local over = run[5] == 'stopped' or tonumber(run[6]) <= now
+    for service in string.gmatch(run[2], '[^,]+') do
+      local due = prefix .. 'due:' .. id .. ':' .. service
+      local leased = prefix .. 'leased:' .. id .. ':' .. service
+      -- A lease that ends later than its own length from now was written before the clock went back.
+      local lapsed = redis.call('ZRANGE', leased, '-inf', '(' .. now, 'BYSCORE')
+      for _, shard in ipairs(redis.call('ZRANGE', leased, '(' .. (now + lease_ms), '+inf', 'BYSCORE')) do
+        lapsed[#lapsed + 1] = shard
+      end
+      for _, shard in ipairs(lapsed) do
+        redis.call('ZREM', leased, shard)
+        redis.call('ZADD', due, now, shard)
+        redis.call('INCR', KEYS[3])
+      end
+      local working = redis.call('ZCARD', leased)
+      in_work = in_work + working
+      local held = tonumber(redis.call('HGET', KEYS[2], service) or 0)
+      if not busy[service] and (over or held <= now) and (not fewest or working < fewest) then
+        local first = redis.call('ZRANGE', due, '-inf', over and '+inf' or now, 'BYSCORE', 'LIMIT', 0, 1)[1]
+        if first then candidate, fewest = {due, leased, first}, working end
+      end
+    end
+    if candidate then
+      local flash = run[4] == 'flash'
+      if not best or (flash and not best.flash) or (flash == best.flash and in_work < best.in_work) then
+        best = {id = id, flash = flash, in_work = in_work, at = candidate, began = run[1]}
+      end
+    end
+  end
+end
+if not best then return nil end
+local shard = best.at[3]
+redis.call('ZREM', best.at[1], shard)
+redis.call('ZADD', best.at[2], now + lease_ms, shard)
+local epoch = redis.call('HINCRBY', prefix .. 'epochs:' .. best.id, shard, 1)
+return {best.id, shard, epoch, best.began, now}

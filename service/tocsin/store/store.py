@@ -1,0 +1,36 @@
+"""The whole store behind one URL, as its concepts."""
+
+from tocsin.store.alerts import Alerts
+from tocsin.store.api_keys import ApiKeys
+from tocsin.store.client import SOCKET_TIMEOUT, Server
+from tocsin.store.ledgers import Ledgers
+from tocsin.store.numbers import Numbers
+from tocsin.store.processes import Processes
+from tocsin.store.profiles import Profiles
+from tocsin.store.runs import Runs
+from tocsin.store.subscriptions import Subscriptions
+from tocsin.store.tokens import TokenSecret
+from tocsin.store.topics import Topics
+
+
+class Store:
+    """`async with Store(url, …)` closes the connections."""
+
+    def __init__(self, url: str, lease_seconds: float, timeout: float = SOCKET_TIMEOUT) -> None:
+        self.server = Server(url, timeout)
+        self.alerts = Alerts(self.server)
+        self.api_keys = ApiKeys(self.server)
+        self.ledgers = Ledgers(self.server)
+        self.numbers = Numbers(self.server)
+        self.processes = Processes(self.server)
+        self.profiles = Profiles(self.server)
+        self.runs = Runs(self.server, lease_seconds)
+        self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers)
+        self.token_secret = TokenSecret(self.server)
+        self.topics = Topics(self.server)
+
+    async def __aenter__(self) -> "Store":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.server.close()

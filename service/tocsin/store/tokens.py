@@ -1,0 +1,30 @@
+"""The secret behind readers' tokens. A token is an HMAC of the id and a counter, so a repeat returns the same one."""
+
+import hmac
+import secrets
+
+from tocsin.domain.subscriptions import Record, encode_base64url
+from tocsin.store.client import Server, answering
+
+_KEY = "{site}:token-secret"
+
+
+class TokenSecret:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._secret: bytes | None = None
+
+    async def token(self, record: Record) -> str:
+        """43 base64url characters, for this browser alone."""
+        message = record.digest + record.token_counter.to_bytes(2)
+        return encode_base64url(hmac.digest(await self._load(), message, "sha256"))
+
+    async def proves(self, token: str, record: Record) -> bool:
+        return hmac.compare_digest(token.encode(), (await self.token(record)).encode())
+
+    async def _load(self) -> bytes:
+        if self._secret is None:
+            async with answering():
+                await self._server.redis.set(_KEY, secrets.token_bytes(32), nx=True)
+                self._secret = await self._server.redis.get(_KEY)
+        return self._secret

@@ -1,0 +1,48 @@
+"""The site's topics, in the order in which readers see them."""
+
+import asyncio
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
+from tocsin.domain.errors import Unavailable
+from tocsin.domain.preferences import Preferences
+from tocsin.domain.topics import Topic
+from tocsin.store.client import Server, answering
+
+_KEY = "{site}:topics"
+_LIST = TypeAdapter(tuple[Topic, ...])
+
+
+class Topics:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def all(self) -> tuple[Topic, ...]:
+        async with answering():
+            kept = await self._server.redis.get(_KEY)
+        return _LIST.validate_json(kept) if kept else ()
+
+    async def ids(self) -> frozenset[str]:
+        return frozenset(topic.id for topic in await self.all())
+
+    async def replace(self, topics: Sequence[Topic]) -> None:
+        async with answering():
+            await self._server.redis.set(_KEY, _LIST.dump_json(tuple(topics)))
+
+    async def set_first(self, topics: Sequence[Topic]) -> None:
+        """The topics of a first start: nothing changes where there are some."""
+        async with answering():
+            await self._server.redis.set(_KEY, _LIST.dump_json(tuple(topics)), nx=True)
+
+    async def set_first_when_up(self, topics: Sequence[Topic]) -> None:
+        """The same, however long the store takes to come up."""
+        while True:
+            try:
+                return await self.set_first(topics)
+            except Unavailable:
+                await asyncio.sleep(1)
+
+    async def default_preferences(self) -> Preferences:
+        """What a reader has who chose nothing: the topics that are ticked by default, every level."""
+        return Preferences(topics=tuple(sorted(topic.id for topic in await self.all() if topic.default)))

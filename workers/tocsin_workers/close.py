@@ -1,0 +1,31 @@
+"""The end of an alert: nothing is pending or retrying, and the account is final."""
+
+import structlog
+
+from tocsin import clock
+from tocsin.domain.alerts import AlertState
+from tocsin.domain.progress import Progress, time_bucket
+from tocsin.publishing import account
+from tocsin_workers.runtime import Runtime
+
+log = structlog.get_logger()
+
+
+async def close_if_done(runtime: Runtime, alert_id: str) -> None:
+    """Ends an alert with no shard left. Any number may call this at once: one ends it."""
+    if await runtime.store.runs.left(alert_id):
+        return
+    status = await runtime.store.alerts.get(alert_id)
+    final = await account(runtime.store, status)
+    queued_ms = clock.milliseconds(status.alert.queued_at)
+    first = final.whole.first_request_ms
+    bucket = None if first is None else time_bucket((first - queued_ms) / 1000)
+    now_ms = clock.milliseconds(clock.now())
+    if await runtime.store.alerts.close(alert_id, _end_state(final.whole), final.as_json(), now_ms, bucket):
+        log.info("alert ended", alert=alert_id, **final.whole.counts())
+
+
+def _end_state(progress: Progress) -> AlertState:
+    """`expired` is an alert whose time ran out before anybody had it."""
+    out_of_time = progress.outcomes["expired"] > 0 and progress.outcomes["accepted"] == 0
+    return AlertState.EXPIRED if out_of_time else AlertState.SENT

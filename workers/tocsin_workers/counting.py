@@ -1,0 +1,45 @@
+"""Counts for people who watch, written whole about once a second."""
+
+import time
+from collections import Counter, deque
+
+from tocsin import clock
+from tocsin.domain.deliveries import Answer, Outcome
+from tocsin.domain.progress import time_bucket
+from tocsin.store.processes import Counted, Processes
+
+_EVERY_SECONDS = 1.0
+_RATE_SECONDS = 5.0
+
+
+class Counting:
+    def __init__(self, processes: Processes, name: str) -> None:
+        self._processes = processes
+        self._name = name
+        self._counted = Counted()
+        self._written = 0.0
+        self._recent: dict[str, deque[tuple[float, int]]] = {}
+
+    def answer(self, push_service: str, answer: Answer, outcome: Outcome) -> None:
+        counted = self._counted
+        counted.statuses.setdefault(push_service, Counter())[answer.label] += 1
+        counted.outcomes.setdefault(push_service, Counter())[outcome] += 1
+        counted.latency.setdefault(push_service, Counter())[str(time_bucket(answer.seconds))] += 1
+
+    def accepted(self, queue: str, bucket_counts: Counter[int]) -> None:
+        self._counted.accepted_in.update({str(bucket): count for bucket, count in bucket_counts.items()})
+        self._recent.setdefault(queue, deque()).append((time.monotonic(), bucket_counts.total()))
+
+    async def write_if_due(self) -> None:
+        if time.monotonic() - self._written > _EVERY_SECONDS:
+            await self.write()
+
+    async def write(self) -> None:
+        now = time.monotonic()
+        self._written = now
+        for queue, recent in self._recent.items():
+            while recent and recent[0][0] < now - _RATE_SECONDS:
+                recent.popleft()
+            self._counted.rates[queue] = sum(count for _, count in recent) / _RATE_SECONDS
+        self._counted.at_ms = clock.milliseconds(clock.now())
+        await self._processes.write(self._name, self._counted)

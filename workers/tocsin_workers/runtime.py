@@ -1,0 +1,90 @@
+"""What a worker process has for as long as it lives: one event loop, made after the fork, and all that hangs on it."""
+
+import asyncio
+import ctypes
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from celery import Celery
+
+from tocsin.domain.alerts import Alert
+from tocsin.domain.errors import Unavailable
+from tocsin.jobs import WakeUps
+from tocsin.push.curl_sender import CurlSender
+from tocsin.push.sender import Sender
+from tocsin.push.vapid import ApplicationServer
+from tocsin.settings import Settings
+from tocsin.store.store import Store
+from tocsin_workers.counting import Counting
+from tocsin_workers.permits import Permits
+
+log = structlog.get_logger()
+
+# A worker waits longer for the store than a caller would: a store that is restarted is worth waiting for.
+STORE_TIMEOUT = 5.0
+
+
+class Runtime:
+    """Owns the store's connections, those to the push services, and what was counted."""
+
+    def __init__(self, settings: Settings, app: Celery, stopping: Callable[[], bool]) -> None:
+        self.settings = settings
+        self.stopping = stopping
+        self.store = Store(settings.store, settings.lease_seconds, STORE_TIMEOUT)
+        self.sender: Sender = CurlSender.from_settings(settings)
+        self.application_server = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+        self.wake_ups = WakeUps(app)
+        self.permits = Permits(settings.window)
+        self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
+        self.mended_ms = 0
+        self._alerts: dict[str, Alert] = {}
+        self._runner: asyncio.Runner
+
+    @classmethod
+    def start(cls, settings: Settings, app: Celery, stopping: Callable[[], bool]) -> "Runtime":
+        _die_with_parent()
+        runner = asyncio.Runner()
+
+        async def make() -> Runtime:
+            return cls(settings, app, stopping)
+
+        runtime = runner.run(make())
+        runtime._runner = runner
+        return runtime
+
+    def run(self, job: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._runner.run(job)
+        except Unavailable as error:
+            # Nothing is lost: leases lapse, and the reconciler wakes again for whatever is due.
+            log.warning("job given up", error=error.detail)
+
+    def end(self) -> None:
+        self._runner.run(self._close())
+        self._runner.close()
+
+    async def _close(self) -> None:
+        await self.counting.write()
+        await self.sender.close()
+        await self.wake_ups.close()
+        await self.store.server.close()
+
+    async def alert(self, alert_id: str) -> Alert:
+        """An alert never changes once it is queued, so it is read once."""
+        if alert_id not in self._alerts:
+            if len(self._alerts) > 100:
+                self._alerts.clear()
+            self._alerts[alert_id] = (await self.store.alerts.get(alert_id)).alert
+        return self._alerts[alert_id]
+
+
+def _die_with_parent() -> None:
+    """A child whose worker was killed must not go on alone, beside the children of the one that takes its place."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
