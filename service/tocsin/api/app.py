@@ -1,0 +1,56 @@
+"""The aiohttp application: the table of routes, CORS for readers, problems as JSON."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp_cors
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from tocsin.api.body import MAX_BODY
+from tocsin.api.call import OPENAPI, SERVICES
+from tocsin.api.errors import problems
+from tocsin.api.openapi import document
+from tocsin.api.routes import ROUTES
+from tocsin.api.services import services
+from tocsin.settings import Settings
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+@web.middleware
+async def safe_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What pages set for themselves stays; everything else is data and may do nothing."""
+    response = await handler(request)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def make_app(settings: Settings) -> web.Application:
+    app = web.Application(middlewares=[safe_headers, problems], client_max_size=MAX_BODY)
+    app[OPENAPI] = document(ROUTES, settings.base_path)
+
+    async def keep_services(_: web.Application) -> AsyncIterator[None]:
+        async with services(settings) as made:
+            app[SERVICES] = made
+            yield
+
+    app.cleanup_ctx.append(keep_services)
+    options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
+        allow_headers=("Authorization", "Content-Type"), expose_headers=("ETag", "Retry-After"), max_age=86_400
+    )
+    origins = dict.fromkeys((settings.origin, *settings.allowed_origins), options)
+    cors = aiohttp_cors.setup(app)
+    for route in ROUTES:
+        added = app.router.add_route(route.method, settings.base_path + route.path, route.bound())
+        if route.readers:
+            cors.add(added, {origin: _with_method(options, route.method) for origin in origins})
+    return app
+
+
+def _with_method(options: aiohttp_cors.ResourceOptions, method: str) -> aiohttp_cors.ResourceOptions:
+    return options._replace(allow_methods=frozenset({method}))

@@ -1,0 +1,98 @@
+"""The editors' calls: send, watch, stop; and the keys with which they come."""
+
+import re
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from tocsin import clock
+from tocsin.api.call import Call
+from tocsin.api.models import (
+    AlertPage,
+    AlertQueued,
+    AlertView,
+    KeyList,
+    KeyMade,
+    KeyView,
+    NewKey,
+    WarningView,
+)
+from tocsin.api.route import answer
+from tocsin.domain.alerts import AlertDraft
+from tocsin.domain.errors import Invalid, NotFound
+from tocsin.publishing import Report
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
+
+
+async def queue_alert(call: Call[AlertDraft]) -> web.Response:
+    services, draft, author = call.services, call.body, call.caller.id
+    key = _idempotency_key(call.request)
+    published = await services.publishing.earlier(draft, author, key)
+    if published is None:
+        await services.rates.hit(services.settings.alert_rate, "alert", author)
+        published = await services.publishing.publish(draft, author, key)
+    warnings = [WarningView(code=warned.code, detail=warned.detail) for warned in published.warnings]
+    view = _view(await services.publishing.report(published.status))
+    location = f"{services.settings.base_path}/v1/alerts/{view.id}"
+    return answer(AlertQueued(**dict(view), warnings=warnings), 202, {"Location": location})
+
+
+def _idempotency_key(request: web.Request) -> str:
+    values = request.headers.getall("Idempotency-Key", [])
+    if len(values) != 1 or not _IDEMPOTENCY_KEY.fullmatch(values[0]):
+        raise Invalid.at("Idempotency-Key", "send this header once, with 16 to 255 visible ASCII characters")
+    return values[0]
+
+
+async def list_alerts(call: Call[BaseModel]) -> web.Response:
+    publishing, query = call.services.publishing, call.query
+    try:
+        found = await publishing.latest(query.limit + 1, query.cursor, query.state)
+    except NotFound:
+        raise Invalid.at("cursor", "is not one that a page gave") from None
+    views = [_view(await publishing.report(status)) for status in found[: query.limit]]
+    cursor = views[-1].id if len(found) > query.limit else None
+    headers = {}
+    if cursor:
+        headers["Link"] = f'<{call.request.rel_url.update_query(cursor=cursor)}>; rel="next"'
+    return answer(AlertPage(alerts=views, next=cursor), headers=headers)
+
+
+async def read_alert(call: Call[BaseModel]) -> web.Response:
+    return answer(_view(await call.services.publishing.find(call.path["id"])))
+
+
+async def stop_alert(call: Call[BaseModel]) -> web.Response:
+    status = await call.services.publishing.stop(call.path["id"])
+    return answer(_view(await call.services.publishing.report(status)))
+
+
+async def list_keys(call: Call[BaseModel]) -> web.Response:
+    keys = await call.services.store.api_keys.all()
+    views = [KeyView(id=key.id, name=key.name, roles=sorted(key.roles), created_at=key.created_at) for key in keys]
+    return answer(KeyList(keys=views))
+
+
+async def make_key(call: Call[NewKey]) -> web.Response:
+    key, text = await call.services.store.api_keys.make(call.body.name, frozenset(call.body.roles), clock.now())
+    return answer(KeyMade(id=key.id, key=text), 201)
+
+
+async def delete_key(call: Call[BaseModel]) -> web.Response:
+    await call.services.store.api_keys.delete(call.path["id"])
+    return web.Response(status=204)
+
+
+def _view(report: Report) -> AlertView:
+    status = report.status
+    return AlertView(
+        **{name: getattr(status.alert.draft, name) for name in type(status.alert.draft).model_fields},
+        id=status.alert.id,
+        state=status.state,
+        author=status.alert.author,
+        created_at=status.alert.queued_at,
+        began_at=status.began_at,
+        ended_at=status.ended_at,
+        progress=dict(report.progress),
+    )

@@ -1,0 +1,197 @@
+"""The bodies of requests and answers that no other layer knows."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tocsin.domain.alerts import Action, AlertState
+from tocsin.domain.levels import Level
+from tocsin.domain.preferences import Preferences, PreferencesPatch
+from tocsin.domain.roles import Role
+from tocsin.domain.subscriptions import PushSubscription
+from tocsin.domain.topics import Topic
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Registration(Strict):
+    subscription: PushSubscription
+    preferences: PreferencesPatch = Field(default_factory=PreferencesPatch)
+
+
+class Registered(Strict):
+    id: str
+    token: str
+    preferences: Preferences
+
+
+class SubscriptionView(Strict):
+    id: str
+    push_service: str
+    created_at: datetime
+    preferences: Preferences
+
+
+class Limits(Strict):
+    headline: int
+    body: int
+    topics: int
+    body_bytes: int
+
+
+class Site(Strict):
+    name: str
+    application_server_key: str
+    topics: tuple[Topic, ...]
+    levels: tuple[Level, ...]
+    default_preferences: Preferences
+    limits: Limits
+
+
+class TestPushed(Strict):
+    """`accepted` is the push service's word; it does not say that anything was shown."""
+
+    accepted: bool
+    push_service: str
+    status: int
+
+
+class WarningView(Strict):
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `errors` names each field at fault."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[dict[str, str]] | None = None
+
+
+class Counts(Strict):
+    """`eligible` is at every moment the sum of those after it."""
+
+    eligible: int
+    accepted: int
+    gone: int
+    rejected: int
+    expired: int
+    stopped: int
+    opted_out: int
+    set_aside: int
+    deferred: int
+    retrying: int
+    pending: int
+    unaccounted: int
+
+
+class ProgressView(Counts):
+    skipped: dict[str, int]
+    by_push_service: dict[str, Counts]
+    first_at: datetime | None
+    p50_seconds: float | None
+    p90_seconds: float | None
+    p99_seconds: float | None
+    within_120_s: int = Field(description="how many were accepted within 120 s of the 202")
+
+
+class AlertView(Strict):
+    id: str
+    state: AlertState
+    headline: str
+    body: str
+    url: str
+    topics: list[str]
+    level: Level
+    image: str | None
+    icon: str | None
+    actions: list[Action]
+    language: str | None
+    ttl: int
+    expires_at: datetime | None
+    author: str
+    created_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+    progress: dict[str, Any]
+
+
+class AlertQueued(AlertView):
+    warnings: list[WarningView]
+
+
+class AlertPage(Strict):
+    alerts: list[AlertView]
+    next: str | None = Field(description="give it as `cursor` for the next page; null on the last")
+
+
+class AlertQuery(Strict):
+    cursor: str | None = Field(default=None, max_length=40)
+    state: AlertState | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+class NewKey(Strict):
+    name: str = Field(min_length=1, max_length=60)
+    roles: set[Role] = Field(min_length=1)
+
+
+class KeyMade(Strict):
+    id: str
+    key: str = Field(description="shown this once")
+
+
+class KeyView(Strict):
+    id: str
+    name: str
+    roles: list[Role]
+    created_at: datetime
+
+
+class KeyList(Strict):
+    keys: list[KeyView]
+
+
+class QueueView(Strict):
+    queue: str
+    waiting: int = Field(description="shards of up to 1,000 readers that wait; for maintenance, jobs")
+    in_work: int
+    oldest_age_seconds: float | None
+    throughput_per_second: float
+    wake_ups: int | None = Field(description="messages at the broker; null where it does not answer")
+    paused: bool
+
+
+class QueuesView(Strict):
+    queues: list[QueueView]
+    unaccounted: int
+
+
+class Latency(Strict):
+    p50: float
+    p99: float
+
+
+class PushServiceView(Strict):
+    push_service: str
+    subscriptions: int
+    answers: dict[str, int]
+    statuses: dict[str, int]
+    held_until: datetime | None
+    latency_ms: Latency | None
+
+
+class PushServicesView(Strict):
+    push_services: list[PushServiceView]
+
+
+class Ready(Strict):
+    ready: bool
+    checks: dict[str, str]

@@ -1,0 +1,82 @@
+"""The operators' calls: is it up, how deep are the queues, what do the push services answer."""
+
+from collections import Counter
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from tocsin import clock
+from tocsin.api.auth import authorize, is_local
+from tocsin.api.call import Call
+from tocsin.api.metrics import CONTENT_TYPE, exposition
+from tocsin.api.models import Latency, PushServicesView, PushServiceView, QueuesView, QueueView, Ready
+from tocsin.api.route import answer
+from tocsin.domain.deliveries import Outcome
+from tocsin.domain.endpoints import KNOWN_PUSH_SERVICES
+from tocsin.domain.errors import Unavailable
+from tocsin.domain.progress import percentile
+from tocsin.domain.roles import Role
+
+
+async def livez(_: Call[BaseModel]) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+async def readyz(call: Call[BaseModel]) -> web.Response:
+    """Ready to take alerts: the store answers. A broker that is down delays an alert by seconds and loses none."""
+    checks = {}
+    for name, ping in (("store", call.services.store.server.ping), ("broker", call.services.queues.ping)):
+        try:
+            await ping()
+            checks[name] = "ok"
+        except Unavailable as error:
+            checks[name] = error.detail
+    ready = checks["store"] == "ok"
+    return answer(Ready(ready=ready, checks=checks), 200 if ready else 503)
+
+
+async def metrics(call: Call[BaseModel]) -> web.Response:
+    """Open to a caller on this machine with no proxy before it; anybody else needs the role `ops`."""
+    if not is_local(call.request):
+        await authorize(call.request, call.services, Role.OPS)
+    return web.Response(body=await exposition(call.services), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def queues(call: Call[BaseModel]) -> web.Response:
+    states = await call.services.queues.states()
+    views = [
+        QueueView(
+            queue=state.queue,
+            waiting=state.waiting,
+            in_work=state.in_work,
+            oldest_age_seconds=state.oldest_age_seconds,
+            throughput_per_second=state.throughput_per_second,
+            wake_ups=state.wake_ups,
+            paused=False,
+        )
+        for state in states
+    ]
+    return answer(QueuesView(queues=views, unaccounted=await call.services.publishing.unaccounted()))
+
+
+async def push_services(call: Call[BaseModel]) -> web.Response:
+    store, now = call.services.store, clock.now()
+    counted = await store.processes.total(clock.milliseconds(now))
+    subscriptions, held = await store.numbers.counts(), await store.runs.held()
+    names = dict.fromkeys((*KNOWN_PUSH_SERVICES, *sorted(subscriptions), *sorted(counted.statuses)))
+    views = []
+    for name in names:
+        until = held.get(name)
+        times = {int(bucket): count for bucket, count in counted.latency.get(name, {}).items()}
+        p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
+        outcomes = counted.outcomes.get(name, Counter[str]())
+        view = PushServiceView(
+            push_service=name,
+            subscriptions=subscriptions.get(name, 0),
+            answers={str(outcome): outcomes[outcome] for outcome in Outcome},
+            statuses=dict(sorted(counted.statuses.get(name, {}).items())),
+            held_until=until if until and until > now else None,
+            latency_ms=None if p50 is None or p99 is None else Latency(p50=p50 * 1000, p99=p99 * 1000),
+        )
+        views.append(view)
+    return answer(PushServicesView(push_services=views))

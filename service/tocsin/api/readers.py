@@ -1,0 +1,147 @@
+"""The readers' calls. A browser proves itself by its token; unknown and wrong are told alike."""
+
+import hmac
+from hashlib import sha256
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from tocsin import clock
+from tocsin.api.auth import client_address
+from tocsin.api.body import MAX_BODY
+from tocsin.api.call import Call
+from tocsin.api.models import Limits, Registered, Registration, Site, SubscriptionView, TestPushed
+from tocsin.api.route import answer
+from tocsin.domain.deliveries import Outcome, classify
+from tocsin.domain.errors import Conflict, NotFound
+from tocsin.domain.levels import Level
+from tocsin.domain.payload import test_notification
+from tocsin.domain.preferences import PreferencesPatch
+from tocsin.domain.subscriptions import Subscription, parse_public_id, public_id
+from tocsin.domain.topics import MAX_TOPICS
+from tocsin.push.one_off import push_once
+from tocsin.store.subscriptions import Kept
+
+TEST_TTL = 300
+
+
+async def site(call: Call[BaseModel]) -> web.Response:
+    services = call.services
+    described = Site(
+        name=services.settings.site_name,
+        application_server_key=services.application_server.public_key,
+        topics=await services.store.topics.all(),
+        levels=tuple(Level),
+        default_preferences=await services.store.topics.default_preferences(),
+        limits=Limits(headline=120, body=300, topics=MAX_TOPICS, body_bytes=MAX_BODY),
+    )
+    etag = sha256(described.model_dump_json().encode()).hexdigest()[:32]
+    if any(seen.value == etag for seen in call.request.if_none_match or ()):
+        return web.Response(status=304, headers={"ETag": f'"{etag}"'})
+    return answer(described, headers={"ETag": f'"{etag}"'})
+
+
+async def register(call: Call[Registration]) -> web.Response:
+    store = call.services.store
+    subscription = call.body.subscription.checked(call.services.settings.allowed_push_hosts)
+    patch = call.body.preferences
+    patch.check_topics(await store.topics.ids(), "preferences.")
+    kept = await store.subscriptions.get(subscription.digest)
+    if kept is None:
+        kept, status = await _add(call, subscription), 201
+    else:
+        kept, status = await _repeat(call, kept, subscription), 200
+    token = await store.token_secret.token(kept.record)
+    registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
+    return answer(registered, status)
+
+
+async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
+    services = call.services
+    address = client_address(call.request, services.settings.trusted_proxies)
+    await services.rates.hit(services.settings.subscribe_rate, "subscribe", address)
+    defaults = await services.store.topics.default_preferences()
+    now_ms = clock.milliseconds(clock.now())
+    return await services.store.subscriptions.add(
+        subscription,
+        call.body.preferences.applied_to(defaults, defaults),
+        services.application_server.key_id,
+        now_ms,
+        await services.store.alerts.oldest_ledger_ms(now_ms),
+    )
+
+
+async def _repeat(call: Call[Registration], kept: Kept, subscription: Subscription) -> Kept:
+    """The same browser again: its `auth` secret, which only it and we know, is proof enough; or its token is."""
+    services, store = call.services, call.services.store
+    same = hmac.compare_digest(kept.record.auth, subscription.auth)
+    if not same and not (call.bearer and await store.token_secret.proves(call.bearer, kept.record)):
+        raise Conflict("this endpoint is registered with other keys; send its token to replace them")
+    key_id = services.application_server.key_id
+    record = kept.record
+    if (record.p256dh, record.auth, record.vapid_key_id) != (subscription.p256dh, subscription.auth, key_id):
+        kept = await store.subscriptions.set_keys(kept, subscription, key_id)
+    return await _prefer(call, kept, call.body.preferences)
+
+
+async def _prefer(call: Call[BaseModel], kept: Kept, patch: PreferencesPatch) -> Kept:
+    defaults = await call.services.store.topics.default_preferences()
+    wanted = patch.applied_to(kept.preferences, defaults)
+    return kept if wanted == kept.preferences else await call.services.store.subscriptions.set_preferences(kept, wanted)
+
+
+async def read(call: Call[BaseModel]) -> web.Response:
+    return answer(_view(await _proven(call)))
+
+
+async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
+    kept = await _proven(call)
+    call.body.check_topics(await call.services.store.topics.ids())
+    return answer(_view(await _prefer(call, kept, call.body)))
+
+
+async def delete(call: Call[BaseModel]) -> web.Response:
+    kept = await _proven(call)
+    await call.services.store.subscriptions.delete(kept, clock.milliseconds(clock.now()))
+    return web.Response(status=204)
+
+
+async def push_test(call: Call[BaseModel]) -> web.Response:
+    """A real push to this browser alone; a subscription that the push service says is gone is deleted, as always."""
+    kept = await _proven(call)
+    services = call.services
+    await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
+    pushed = await push_once(
+        services.sender,
+        services.application_server,
+        kept.record,
+        test_notification(services.settings.site_name, f"{services.settings.url}/"),
+        ttl=TEST_TTL,
+        urgency="normal",
+        now=clock.now(),
+    )
+    outcome = classify(pushed).outcome
+    if outcome is Outcome.GONE:
+        await services.store.subscriptions.delete(kept, clock.milliseconds(clock.now()))
+        raise NotFound("the push service says that this subscription has ended; subscribe again")
+    accepted = outcome is Outcome.ACCEPTED
+    told = TestPushed(accepted=accepted, push_service=kept.address.push_service, status=pushed.status)
+    return answer(told, 200 if accepted else 502)
+
+
+async def _proven(call: Call[BaseModel]) -> Kept:
+    """Raises NotFound for an unknown id and for a wrong token alike."""
+    digest = parse_public_id(call.path["id"])
+    kept = await call.services.store.subscriptions.get(digest) if digest else None
+    if kept is None or not call.bearer or not await call.services.store.token_secret.proves(call.bearer, kept.record):
+        raise NotFound("there is no such subscription, or the token is not its own")
+    return kept
+
+
+def _view(kept: Kept) -> SubscriptionView:
+    return SubscriptionView(
+        id=public_id(kept.record.digest),
+        push_service=kept.address.push_service,
+        created_at=clock.from_milliseconds(kept.record.created * 1000),
+        preferences=kept.preferences,
+    )

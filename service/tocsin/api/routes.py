@@ -1,0 +1,81 @@
+"""Every route, on one screen."""
+
+from tocsin.api import editors, ops, pages, readers
+from tocsin.api.models import (
+    AlertPage,
+    AlertQuery,
+    AlertQueued,
+    AlertView,
+    KeyList,
+    KeyMade,
+    NewKey,
+    PushServicesView,
+    QueuesView,
+    Ready,
+    Registered,
+    Registration,
+    Site,
+    SubscriptionView,
+    TestPushed,
+)
+from tocsin.api.route import Route
+from tocsin.domain.alerts import AlertDraft
+from tocsin.domain.preferences import PreferencesPatch
+from tocsin.domain.roles import Role
+
+# A test push waits for the push service; everything else only for the store.
+PUSH_SECONDS = 65.0
+
+SUBSCRIPTION = "/v1/subscriptions/{id}"
+ALERT = "/v1/alerts/{id}"
+
+
+def _page(path: str, handler: pages.Handler, summary: str) -> Route:
+    return Route("GET", path, handler, summary, "pages", {200: None}, cache="no-cache")
+
+
+# fmt: off
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/site", readers.site, "What the site offers", "readers",
+          {200: Site}, readers=True, cache="no-cache"),
+    Route("POST", "/v1/subscriptions", readers.register, "Register a browser", "readers",
+          {200: Registered, 201: Registered}, body=Registration, readers=True),
+    Route("GET", SUBSCRIPTION, readers.read, "Read a subscription", "readers",
+          {200: SubscriptionView}, readers=True, token=True),
+    Route("PATCH", f"{SUBSCRIPTION}/preferences", readers.change_preferences, "Change preferences (merge patch)",
+          "readers", {200: SubscriptionView}, body=PreferencesPatch, readers=True, token=True),
+    Route("DELETE", SUBSCRIPTION, readers.delete, "Unsubscribe", "readers", {204: None}, readers=True, token=True),
+    Route("POST", f"{SUBSCRIPTION}/test", readers.push_test, "A push to this browser alone", "readers",
+          {200: TestPushed, 502: TestPushed}, readers=True, token=True, seconds=PUSH_SECONDS),
+
+    Route("POST", "/v1/alerts", editors.queue_alert, "Queue an alert", "editors",
+          {202: AlertQueued}, role=Role.EDITOR, body=AlertDraft, idempotent=True),
+    Route("GET", "/v1/alerts", editors.list_alerts, "Alerts, newest first", "editors",
+          {200: AlertPage}, role=Role.EDITOR, query=AlertQuery),
+    Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors", {200: AlertView}, role=Role.EDITOR),
+    Route("POST", f"{ALERT}/stop", editors.stop_alert, "Stop an alert", "editors", {200: AlertView}, role=Role.EDITOR),
+
+    Route("GET", "/v1/keys", editors.list_keys, "API keys", "admin", {200: KeyList}, role=Role.ADMIN),
+    Route("POST", "/v1/keys", editors.make_key, "Make an API key", "admin",
+          {201: KeyMade}, role=Role.ADMIN, body=NewKey),
+    Route("DELETE", "/v1/keys/{id}", editors.delete_key, "Delete an API key", "admin", {204: None}, role=Role.ADMIN),
+
+    Route("GET", "/livez", ops.livez, "Alive; asks no store", "ops", {200: None}),
+    Route("GET", "/readyz", ops.readyz, "Ready to take alerts", "ops", {200: Ready, 503: Ready}),
+    Route("GET", "/metrics", ops.metrics, "Prometheus metrics", "ops", {200: None}),
+    Route("GET", "/v1/ops/queues", ops.queues, "Depth and age of the queues", "ops", {200: QueuesView}, role=Role.OPS),
+    Route("GET", "/v1/ops/push-services", ops.push_services, "What the push services answer", "ops",
+          {200: PushServicesView}, role=Role.OPS),
+
+    _page("/", pages.page("reader.html"), "The readers' page"),
+    _page("/console", pages.page("console.html"), "The editors' page"),
+    _page("/ops", pages.page("ops.html"), "The operators' page"),
+    _page("/sw.js", pages.root_asset("sw.js"), "The service worker"),
+    _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK"),
+    _page("/manifest.webmanifest", pages.manifest, "The web app manifest"),
+    _page("/assets/{name}", pages.asset, "What the pages need"),
+    _page("/openapi.json", pages.openapi, "The OpenAPI document"),
+    _page("/docs", pages.docs, "The OpenAPI document, to read"),
+    _page("/docs/{name}", pages.docs_asset, "What that page needs"),
+)
+# fmt: on

@@ -1,0 +1,130 @@
+"""`tocsin alert`: send, list, show and stop, by hand and in scripts."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from tocsin.cli.opened import opened
+from tocsin.domain.alerts import AlertDraft
+from tocsin.domain.errors import Fault, Invalid
+from tocsin.domain.levels import Level
+from tocsin.jobs import WakeUps, celery_app
+from tocsin.publishing import Publishing, Report
+
+app = typer.Typer(help="Send, list, show and stop alerts.", no_args_is_help=True)
+
+AUTHOR = "command"
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+@asynccontextmanager
+async def _publishing() -> AsyncIterator[Publishing]:
+    async with opened() as (store, settings):
+        wake_ups = WakeUps(celery_app(settings))
+        try:
+            yield Publishing(store, wake_ups, settings)
+        finally:
+            await wake_ups.close()
+
+
+@app.command()
+def send(
+    headline: Annotated[str, typer.Option(help="1 to 120 characters.")],
+    url: Annotated[str, typer.Option(help="Where a click leads; https.")],
+    topic: Annotated[list[str], typer.Option(help="A topic; may be given several times.")],
+    level: Annotated[Level, typer.Option(help="How big the news is.")],
+    body: Annotated[str, typer.Option(help="Up to 300 characters.")] = "",
+    key: Annotated[str, typer.Option(help="Idempotency-Key; give one to repeat the command safely.")] = "",
+    watch: Annotated[bool, typer.Option(help="Wait until it is out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queues an alert."""
+    try:
+        draft = AlertDraft(headline=headline, body=body, url=url, topics=topic, level=level)
+    except ValidationError as error:
+        raise Invalid(Fault(str(one["loc"][0]), one["msg"]) for one in error.errors()) from None
+
+    async def run() -> None:
+        async with _publishing() as publishing:
+            published = await publishing.publish(draft, AUTHOR, key or secrets.token_urlsafe(16))
+            report = await publishing.report(published.status)
+            while watch and report.status.ended_at is None:
+                await asyncio.sleep(0.5)
+                report = await publishing.find(published.status.alert.id)
+            _show(report, as_json)
+
+    asyncio.run(run())
+
+
+@app.command("list")
+def list_(limit: Annotated[int, typer.Option(min=1, max=100)] = 20, as_json: AsJson = False) -> None:
+    """The latest alerts, newest first."""
+
+    async def run() -> None:
+        async with _publishing() as publishing:
+            reports = [await publishing.report(status) for status in await publishing.latest(limit, None, None)]
+        if as_json:
+            print(json.dumps([_as_json(report) for report in reports], indent=2))  # noqa: T201
+            return
+        table = Table("Id", "State", "Level", "Accepted", "Eligible", "Headline", box=None)
+        for report in reports:
+            draft, progress = report.status.alert.draft, report.progress
+            counts = f"{progress['accepted']:,}", f"{progress['eligible']:,}"
+            table.add_row(report.status.alert.id, report.status.state, draft.level, *counts, draft.headline)
+        Console().print(table)
+
+    asyncio.run(run())
+
+
+@app.command()
+def show(alert_id: str, as_json: AsJson = False) -> None:
+    """One alert and its progress."""
+
+    async def run() -> None:
+        async with _publishing() as publishing:
+            _show(await publishing.find(alert_id), as_json)
+
+    asyncio.run(run())
+
+
+@app.command()
+def stop(alert_id: str, as_json: AsJson = False) -> None:
+    """No request starts later than 2 s after this."""
+
+    async def run() -> None:
+        async with _publishing() as publishing:
+            _show(await publishing.report(await publishing.stop(alert_id)), as_json)
+
+    asyncio.run(run())
+
+
+def _as_json(report: Report) -> Mapping[str, Any]:
+    status = report.status
+    return {
+        "id": status.alert.id,
+        "state": status.state,
+        **status.alert.draft.model_dump(mode="json"),
+        "created_at": status.alert.queued_at.isoformat(),
+        "progress": report.progress,
+    }
+
+
+def _show(report: Report, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_as_json(report), indent=2))  # noqa: T201
+        return
+    progress = report.progress
+    console = Console(highlight=False)
+    console.print(f"{report.status.alert.id}  {report.status.state}  {report.status.alert.draft.headline}")
+    counts = ("eligible", "accepted", "gone", "rejected", "expired", "stopped", "retrying", "pending", "unaccounted")
+    console.print("  " + "  ".join(f"{name} {progress[name]:,}" for name in counts))
+    console.print("  skipped: " + (", ".join(f"{name} {n:,}" for name, n in progress["skipped"].items()) or "none"))

@@ -1,0 +1,66 @@
+"""`tocsin demo`: everything, with simulated push services and browsers, and one alert sent."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from tocsin.cli.parts import tocsin_part
+from tocsin.cli.rehearsal import Rehearsal
+from tocsin.cli.signals import told_to_end
+from tocsin.cli.supervisor import Supervisor
+from tocsin.cli.up import first_key, running, settings_for_parts
+from tocsin.settings import Settings
+
+
+@asynccontextmanager
+async def simulated(
+    settings: Settings, environment: Mapping[str, str], folder: Path, console: Console
+) -> AsyncIterator[str]:
+    """All parts, with the simulator in place of the push services; gives the URL of its control interface."""
+    ready_file = folder / "simulator.json"
+    words = ("--folder", str(folder / "simulator"), "--ready-file", str(ready_file))
+
+    async def simulator_first(supervisor: Supervisor) -> None:
+        await supervisor.start([tocsin_part("simulator", "simulator", *words)])
+        while not ready_file.exists():
+            await asyncio.sleep(0.02)
+        ready = json.loads(ready_file.read_text())
+        supervisor.set_environment(TOCSIN_PUSH_CONNECT_TO=ready["connect_to"], TOCSIN_PUSH_CA_FILE=ready["ca_file"])
+
+    def told(line: str) -> None:
+        console.print(f"[yellow]{line}[/]")
+
+    async with running(settings, told, environment, folder, simulator_first):
+        yield json.loads(ready_file.read_text())["control_url"]
+
+
+async def demo(browsers: int, once: bool, port: int | None, console: Console) -> bool:
+    """False if anybody is unaccounted for, or a browser got what it did not want."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-demo-") as name:
+        folder = Path(name)
+        settings, environment = settings_for_parts(data_dir=name, port=port, subscribe_rate="off")
+        console.print("Starting servers, API, workers, beat and simulator …")
+        async with simulated(settings, environment, folder, console) as control_url:
+            key = await first_key(settings) or "(the key of TOCSIN_ADMIN_KEY)"
+            async with Rehearsal(settings, key, control_url, console) as rehearsal:
+                good = await rehearsal.play(browsers)
+            if once:
+                return good
+            _tell_addresses(console, settings, key)
+            await told_to_end(console)
+            return True
+
+
+def _tell_addresses(console: Console, settings: Settings, key: str) -> None:
+    console.print()
+    console.print(f"  Readers   {settings.url}/", highlight=False)
+    console.print(f"  Console   {settings.url}/console#key={key}", highlight=False, soft_wrap=True)
+    console.print(f"  Ops       {settings.url}/ops#key={key}", highlight=False, soft_wrap=True)
+    console.print(f"  API       {settings.url}/docs", highlight=False)
+    console.print(f"  Key       {key}", highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C ends everything.")

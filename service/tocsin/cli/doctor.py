@@ -1,0 +1,109 @@
+"""`tocsin doctor`: what is wrong, and what to do about it."""
+
+import difflib
+import os
+import stat
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from tocsin.domain.errors import Misconfigured, Unavailable
+from tocsin.push.trust import ca_bundle
+from tocsin.push.vapid import ApplicationServer
+from tocsin.settings import PREFIX, Settings, load
+from tocsin.store.client import Server
+from tocsin.store.health import clock_skew, durability_fault
+
+# VAPID tokens and leases bear no more than this; a push service refuses a token from the future.
+MOST_SKEW = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`good` is None where something is worth knowing and not wrong."""
+
+    what: str
+    good: bool | None
+    detail: str
+
+
+async def doctor(console: Console) -> bool:
+    """False when anything is wrong."""
+    try:
+        settings = load()
+    except Misconfigured as error:
+        _tell(console, Finding("settings", False, error.detail))
+        return False
+    findings = [_settings(settings), *_unknown(), _key(settings), _roots(settings), *_links(settings)]
+    for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekeys)):
+        findings.append(await _server(name, url))
+    for finding in findings:
+        _tell(console, finding)
+    return all(finding.good is not False for finding in findings)
+
+
+def _settings(settings: Settings) -> Finding:
+    return Finding("settings", True, f"readers reach us at {settings.url}/")
+
+
+def _unknown() -> list[Finding]:
+    """Variables that look like ours and are not: most often a name written wrongly."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}DEBUG"}
+    found = []
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, 1)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            found.append(Finding("settings", False, f"{name} is no setting{advice}"))
+    return found
+
+
+def _key(settings: Settings) -> Finding:
+    if not settings.vapid_file.exists():
+        return Finding("VAPID key", None, f"{settings.vapid_file} will be made at the first start")
+    try:
+        ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+    except Misconfigured as error:
+        return Finding("VAPID key", False, error.detail)
+    mode = stat.S_IMODE(settings.vapid_file.stat().st_mode)
+    if settings.vapid_subject == Settings.model_fields["vapid_subject"].default:
+        detail = "TOCSIN_VAPID_SUBJECT is the example's: set your own address, so that push services can write to you"
+        return Finding("VAPID key", None, detail)
+    return Finding("VAPID key", True, f"{settings.vapid_file}, mode {mode:o}")
+
+
+def _roots(settings: Settings) -> Finding:
+    try:
+        bundle = ca_bundle(settings.push_ca_file, settings.data_dir)
+    except Misconfigured as error:
+        return Finding("certificates", False, error.detail)
+    return Finding("certificates", True, f"push services are trusted by {bundle}")
+
+
+def _links(settings: Settings) -> list[Finding]:
+    if settings.allowed_link_hosts:
+        return [Finding("links", True, f"alerts may link to {', '.join(settings.allowed_link_hosts)}")]
+    detail = "alerts may link to any https host: set TOCSIN_ALLOWED_LINK_HOSTS to your own"
+    return [Finding("links", None, detail)]
+
+
+async def _server(name: str, url: str) -> Finding:
+    server = Server(url)
+    try:
+        skew = await clock_skew(server)
+        fault = await durability_fault(server) if name == "store" else None
+    except Unavailable as error:
+        return Finding(name, False, f"{error.detail}: start it, or `tocsin up`, or set TOCSIN_{name.upper()}_URL")
+    finally:
+        await server.close()
+    if fault:
+        return Finding(name, False, fault)
+    if skew > MOST_SKEW:
+        return Finding(name, False, f"its clock is {skew:.0f} s off this machine's: run a time service on both")
+    return Finding(name, True, "answers" + (", and keeps what it is told" if name == "store" else ""))
+
+
+def _tell(console: Console, finding: Finding) -> None:
+    sign = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]•[/]"}[finding.good]
+    console.print(f"{sign} {finding.what}: ", end="")
+    console.print(finding.detail, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,147 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong usage. No traceback reaches a user."""
+
+import asyncio
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tocsin import __version__
+from tocsin.cli import alert, keys, signals, topics
+from tocsin.domain.errors import Invalid, TocsinError
+from tocsin.settings import PREFIX
+
+app = typer.Typer(
+    help="Breaking-news alerts for newsrooms, over Web Push.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+app.add_typer(alert.app, name="alert")
+app.add_typer(topics.app, name="topics")
+app.add_typer(keys.app, name="keys")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tocsin {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    data_dir: Annotated[Path | None, typer.Option(help="Instead of TOCSIN_DATA_DIR.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    if data_dir is not None:
+        os.environ[f"{PREFIX}DATA_DIR"] = str(data_dir)
+
+
+# The commands import what they need when they run: a worker has no use for the API, nor `topics list` for either.
+
+
+@app.command()
+def up(
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes of each worker that sends.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Instead of 8080.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
+) -> None:
+    """Everything on one machine, until Ctrl-C."""
+    from tocsin.cli.up import up as run  # noqa: PLC0415
+
+    signals.run(run(workers, port, data_dir, Console()))
+
+
+@app.command()
+def demo(
+    browsers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many simulated browsers.")] = 10_000,
+    once: Annotated[bool, typer.Option("--once", help="End when the alert is out.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Instead of 8080.")] = None,
+) -> None:
+    """Everything, with simulated push services and browsers, and one alert sent."""
+    from tocsin.cli.demo import demo as run  # noqa: PLC0415
+
+    if not signals.run(run(browsers, once, port, Console())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def api() -> None:
+    """The HTTP API and the pages alone."""
+    from tocsin.cli.serving import serve_api  # noqa: PLC0415
+
+    serve_api()
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Some of priority, standard and maintenance, comma-separated.")],
+    processes: Annotated[int, typer.Option(min=1, max=64, help="How many.")] = 1,
+) -> None:
+    """A Celery worker alone."""
+    from tocsin.cli.serving import serve_worker  # noqa: PLC0415
+
+    serve_worker(queues, processes)
+
+
+@app.command()
+def beat() -> None:
+    """Celery's beat alone: it calls the reconciler."""
+    from tocsin.cli.serving import serve_beat  # noqa: PLC0415
+
+    serve_beat()
+
+
+@app.command()
+def simulator(
+    folder: Annotated[Path, typer.Option(help="Where its certificates are kept.")] = Path("data/simulator"),
+    control_port: Annotated[int, typer.Option(help="0 for any.")] = 0,
+    autopush_port: Annotated[int, typer.Option(help="For Firefox; 0 for any.")] = 0,
+    ready_file: Annotated[Path | None, typer.Option(help="Written when it listens.")] = None,
+) -> None:
+    """Local push services that behave as the real ones do."""
+    from tocsin.cli.simulator import simulate  # noqa: PLC0415
+
+    signals.run(simulate(folder, control_port, autopush_port, ready_file, Console()))
+
+
+@app.command()
+def settings() -> None:
+    """The settings in force and where each comes from."""
+    from tocsin.cli.show_settings import show_settings  # noqa: PLC0415
+
+    show_settings(Console())
+
+
+@app.command()
+def doctor() -> None:
+    """Looks for what is wrong, and says what to do."""
+    from tocsin.cli.doctor import doctor as run  # noqa: PLC0415
+
+    if not asyncio.run(run(Console())):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    try:
+        app()
+    except Invalid as error:
+        _complain(error.detail, 2)
+    except TocsinError as error:
+        _complain(error.detail, 1)
+    except (signals.AskedToEnd, KeyboardInterrupt):
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 (the last door before a user)
+        if f"{PREFIX}DEBUG" in os.environ:
+            traceback.print_exc()
+        _complain(f"{type(error).__name__}: {error} (TOCSIN_DEBUG=1 shows where)", 1)
+
+
+def _complain(text: str, code: int) -> None:
+    print(f"tocsin: {text}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

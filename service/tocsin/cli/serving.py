@@ -1,0 +1,70 @@
+"""The parts by themselves, for compose and clusters: API, worker, beat."""
+
+import logging
+import os
+import warnings
+
+from aiohttp import web
+
+from tocsin import logs
+from tocsin.api.app import make_app
+from tocsin.domain.errors import Misconfigured
+from tocsin.domain.queues import QUEUES
+from tocsin.settings import load
+
+# Enough for a request under way; a load balancer stops sending after the first failed check.
+SHUTDOWN_SECONDS = 5.0
+
+
+def serve_api() -> None:
+    logs.configure()
+    settings = load()
+    try:
+        web.run_app(
+            make_app(settings),
+            host=settings.host,
+            port=settings.port,
+            print=None,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+    except OSError as error:
+        raise Misconfigured(f"port {settings.port} on {settings.host}: {error.strerror}") from None
+
+
+def serve_worker(queues: str, processes: int) -> None:
+    """A Celery worker. Raises Misconfigured for a queue that there is not."""
+    wanted = [name.strip() for name in queues.split(",") if name.strip()]
+    if not wanted or set(wanted) - set(QUEUES):
+        raise Misconfigured(f"--queues: {queues!r} must name some of {', '.join(QUEUES)}")
+    logs.configure()
+    # Celery reads this at import: SIGTERM ends with what is at work, and within a limit.
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    from celery.platforms import SecurityWarning  # noqa: PLC0415 (only a worker needs Celery)
+
+    from tocsin_workers.app import app  # noqa: PLC0415 (settings are read there)
+
+    # It warns root of pickled messages; this worker takes JSON only.
+    warnings.simplefilter("ignore", SecurityWarning)
+
+    app.worker_main(
+        [
+            "--quiet",
+            "worker",
+            f"--queues={','.join(wanted)}",
+            f"--concurrency={processes}",
+            "--pool=prefork",
+            f"--hostname={'-'.join(wanted)}@%h",
+            "--without-gossip",
+            "--without-mingle",
+            f"--loglevel={logging.getLevelName(logging.WARNING)}",
+        ]
+    )
+
+
+def serve_beat() -> None:
+    """Celery's beat; it keeps nothing, since missing a tick or ticking twice changes nothing."""
+    logs.configure()
+    from tocsin_workers.app import app  # noqa: PLC0415 (as above)
+
+    app.start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="])

@@ -1,0 +1,29 @@
+"""`tocsin simulator`: the simulated push services alone, for a rehearsal of one's own."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from tocsin.simulator.server import run_simulator
+
+
+async def simulate(
+    folder: Path, control_port: int, autopush_port: int, ready_file: Path | None, console: Console
+) -> None:
+    """Runs until it is asked to stop; tells the settings that lead a Tocsin here."""
+    ready = ready_file or folder / "ready.json"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ready.unlink(missing_ok=True)
+    task = asyncio.create_task(
+        run_simulator(folder, control_port=control_port, autopush_port=autopush_port, ready_file=ready)
+    )
+    while not ready.exists() and not task.done():
+        await asyncio.sleep(0.02)
+    if not task.done():
+        told = json.loads(ready.read_text())
+        console.print(f"TOCSIN_PUSH_CONNECT_TO={told['connect_to']}", highlight=False, soft_wrap=True)
+        console.print(f"TOCSIN_PUSH_CA_FILE={told['ca_file']}", highlight=False, soft_wrap=True)
+        console.print(f"control: {told['control_url']}   Firefox's dom.push.serverURL: {told['autopush_url']}")
+    await task
