@@ -37,6 +37,10 @@ class Supervisor:
         """For the parts that start from here on."""
         self._environment.update(names)
 
+    def part(self, name: str) -> Running:
+        """A part that was started, by its name."""
+        return next(running for running in self._running if running.part.name == name)
+
     async def start(self, parts: Sequence[Part]) -> None:
         """Starts these together and returns when each answers. Raises Misconfigured when one does not."""
         started = []

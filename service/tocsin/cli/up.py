@@ -1,7 +1,6 @@
 """`tocsin up`: everything on one machine."""
 
 import fcntl
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -59,12 +58,10 @@ async def first_key(settings: Settings) -> str | None:
 def settings_for_parts(**given: str | int | Path | None) -> tuple[Settings, dict[str, str]]:
     """The settings with what a command's options say, and the environment that tells the parts the same."""
     overrides = {name: str(value) for name, value in given.items() if value is not None}
-    environment = {PREFIX + name.upper(): value for name, value in overrides.items()}
-    os.environ.update(environment)
-    settings = load()
+    settings = load(**overrides)
     # Parts may start in another folder.
-    environment[f"{PREFIX}DATA_DIR"] = str(settings.data_dir.resolve())
-    return settings, environment
+    overrides["data_dir"] = str(settings.data_dir.resolve())
+    return settings, {PREFIX + name.upper(): value for name, value in overrides.items()}
 
 
 def _worker_words(settings: Settings, queue: str) -> list[str]:

@@ -1,0 +1,55 @@
+"""What every test may use. Real servers and processes; free ports; nothing mocked above the wire."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tocsin.cli.embedded import embedded_parts
+from tocsin.cli.supervisor import supervised
+from tocsin.settings import Settings, load
+from tocsin.store.store import Store
+from town import Town, open_town
+
+
+@pytest.fixture(scope="session")
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    """Two real embedded servers, and settings that lead to them."""
+    folder = tmp_path_factory.mktemp("servers")
+    settings = load(data_dir=folder, subscribe_rate="off", alert_rate="off")
+    async with supervised({}, _silent, folder) as supervisor:
+        await supervisor.start(embedded_parts(settings))
+        yield settings
+
+
+@pytest.fixture
+async def store(servers: Settings) -> AsyncIterator[Store]:
+    """An empty store."""
+    async with Store(servers.store, servers.lease_seconds) as opened:
+        await opened.server.redis.flushall()
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def shared_town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with open_town(tmp_path_factory.mktemp("town")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def town(shared_town: Town) -> AsyncIterator[Town]:
+    """A whole Tocsin in real processes with simulated push services; what one test did is gone for the next."""
+    await shared_town.clear()
+    yield shared_town
+    await shared_town.settle()
+
+
+@pytest.fixture
+async def own_town(tmp_path: Path) -> AsyncIterator[Town]:
+    """One for a test that kills its parts."""
+    async with open_town(tmp_path) as opened:
+        yield opened
+
+
+def _silent(_: str) -> None:
+    """Parts that a test kills need no telling."""
