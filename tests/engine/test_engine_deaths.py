@@ -1,0 +1,143 @@
+"""Parts are killed at work: nobody is lost, and at most a window repeats for each process that died."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tocsin.simulator.faults import DelayFault
+from town import ALERT, Town, open_town
+
+COUNT = 600
+WINDOW = 100
+
+
+async def _half_way(town: Town) -> tuple[str, list[str]]:
+    """An alert that has begun and has most of its way before it."""
+    views = await town.subscribe(COUNT)
+    await town.simulator.set_faults("fcm", DelayFault(milliseconds=150))
+    alert_id = (await town.send())["id"]
+    await town.progress_until(alert_id, lambda progress: 0 < progress["accepted"] < COUNT)
+    return alert_id, [view.id for view in views]
+
+
+async def _kill_children(town: Town) -> int:
+    """Every process of the pools that send."""
+    killed = 0
+    for name in ("worker-priority", "worker-standard"):
+        pid = town.part(name).pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+            killed += 1
+    return killed
+
+
+async def _kill_workers(town: Town) -> int:
+    for name in ("worker-priority", "worker-standard", "worker-maintenance"):
+        town.part(name).kill_session()
+    return 2
+
+
+async def _kill_store(town: Town) -> int:
+    town.part("store").signal(signal.SIGKILL)
+    return 0
+
+
+async def _kill_cache(town: Town) -> int:
+    town.part("cache").signal(signal.SIGKILL)
+    return 0
+
+
+async def _kill_api(town: Town) -> int:
+    town.part("api").signal(signal.SIGKILL)
+    return 0
+
+
+async def _end_workers(town: Town) -> int:
+    for name in ("worker-priority", "worker-standard"):
+        town.part(name).signal(signal.SIGTERM)
+    return 0
+
+
+@pytest.mark.parametrize("strike", [_kill_children, _kill_workers, _kill_store, _kill_cache, _kill_api, _end_workers])
+async def test_nobody_is_lost(own_town: Town, strike: Callable[[Town], Awaitable[int]]) -> None:
+    alert_id, browsers = await _half_way(own_town)
+
+    died = await strike(own_town)
+
+    await _until_back(own_town)
+    await own_town.simulator.clear_faults()
+    alert = await own_town.ended(alert_id)
+    progress = alert["progress"]
+    assert (alert["state"], progress["eligible"], progress["accepted"]) == ("sent", COUNT, COUNT)
+    received = await own_town.simulator.received(alert_id)
+    counts = [received.get(browser, 0) for browser in browsers]
+    assert min(counts) >= 1
+    assert sum(counts) - COUNT <= died * WINDOW
+    assert (await own_town.store.numbers.counts())["fcm"] == COUNT
+
+
+async def test_an_alert_outlives_the_loss_of_its_wake_up(own_town: Town) -> None:
+    """The broker is away when the alert is queued, and comes back empty."""
+    views = await own_town.subscribe(20)
+    os.kill(_pid(own_town, "cache"), signal.SIGSTOP)
+
+    alert_id = (await own_town.send())["id"]
+
+    own_town.part("cache").signal(signal.SIGKILL)
+    alert = await own_town.ended(alert_id)
+    assert alert["progress"]["accepted"] == 20
+    assert await own_town.got(alert_id, views) == [1] * 20
+
+
+async def test_what_was_kept_is_there_after_a_restart_of_everything(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as first:
+        views = await first.subscribe(5)
+        site = await first.call("GET", "/v1/site")
+        alert = await first.ended((await first.send())["id"])
+        registered = await first.register(views[0])
+
+    async with open_town(tmp_path) as second:
+        _, site_again = await second.call("GET", "/v1/site")
+        assert site_again == site[1]
+        assert await second.read(alert["id"]) == alert
+        headers = {"Authorization": f"Bearer {registered['token']}"}
+        status, kept = await second.call("GET", f"/v1/subscriptions/{registered['id']}", headers=headers)
+        assert (status, kept["preferences"]["topics"]) == (200, ["world"])
+
+
+async def test_a_second_post_with_one_key_makes_no_second_alert_whatever_died_between(own_town: Town) -> None:
+    await own_town.subscribe(1)
+    headers = {**own_town.editor, "Idempotency-Key": "one-key-for-both-calls"}
+    _, first = await own_town.call("POST", "/v1/alerts", ALERT, headers)
+    for name in ("store", "api"):
+        own_town.part(name).signal(signal.SIGKILL)
+    await _until_back(own_town)
+
+    status, second = await own_town.call("POST", "/v1/alerts", ALERT, headers)
+
+    assert (status, second["id"]) == (202, first["id"])
+    assert await own_town.store.alerts.count() == 1
+
+
+def _pid(town: Town, name: str) -> int:
+    pid = town.part(name).pid
+    assert pid is not None
+    return pid
+
+
+async def _until_back(town: Town) -> None:
+    """The API answers, and its store."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with town.session.get("/readyz") as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.05)
