@@ -1,7 +1,6 @@
 """What every test may use. Real servers and processes; free ports; nothing mocked above the wire."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -44,11 +43,18 @@ async def town(shared_town: Town) -> AsyncIterator[Town]:
     await shared_town.settle()
 
 
-@pytest.fixture
-async def own_town(tmp_path: Path) -> AsyncIterator[Town]:
-    """One for a test that kills its parts."""
-    async with open_town(tmp_path) as opened:
+@pytest.fixture(scope="session")
+async def shared_mortal_town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with open_town(tmp_path_factory.mktemp("mortal")) as opened:
         yield opened
+
+
+@pytest.fixture
+async def mortal_town(shared_mortal_town: Town) -> Town:
+    """One for tests that kill its parts, so that no other test meets a town that is still getting up."""
+    await shared_mortal_town.until_back()
+    await shared_mortal_town.clear()
+    return shared_mortal_town
 
 
 def _silent(_: str) -> None:

@@ -61,6 +61,18 @@ class Town:
         await self.simulator.delete_browsers()
         await self.simulator.clear_log()
 
+    async def until_back(self) -> None:
+        """After a killing: the API answers, and so do its store and its broker."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                try:
+                    _, ready = await self.call("GET", "/readyz")
+                    if ready.get("checks") == {"store": "ok", "broker": "ok"}:
+                        return
+                except aiohttp.ClientError:
+                    pass  # not listening yet
+                await asyncio.sleep(0.05)
+
     async def settle(self) -> None:
         """Stops whatever is still being sent and waits until nothing is."""
         now_ms = 0

@@ -1,12 +1,10 @@
 """Parts are killed at work: nobody is lost, and at most a window repeats for each process that died."""
 
-import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tocsin.simulator.faults import DelayFault
@@ -64,34 +62,34 @@ async def _end_workers(town: Town) -> int:
 
 
 @pytest.mark.parametrize("strike", [_kill_children, _kill_workers, _kill_store, _kill_cache, _kill_api, _end_workers])
-async def test_nobody_is_lost(own_town: Town, strike: Callable[[Town], Awaitable[int]]) -> None:
-    alert_id, browsers = await _half_way(own_town)
+async def test_nobody_is_lost(mortal_town: Town, strike: Callable[[Town], Awaitable[int]]) -> None:
+    alert_id, browsers = await _half_way(mortal_town)
 
-    died = await strike(own_town)
+    died = await strike(mortal_town)
 
-    await _until_back(own_town)
-    await own_town.simulator.clear_faults()
-    alert = await own_town.ended(alert_id)
+    await mortal_town.until_back()
+    await mortal_town.simulator.clear_faults()
+    alert = await mortal_town.ended(alert_id)
     progress = alert["progress"]
     assert (alert["state"], progress["eligible"], progress["accepted"]) == ("sent", COUNT, COUNT)
-    received = await own_town.simulator.received(alert_id)
+    received = await mortal_town.simulator.received(alert_id)
     counts = [received.get(browser, 0) for browser in browsers]
     assert min(counts) >= 1
     assert sum(counts) - COUNT <= died * WINDOW
-    assert (await own_town.store.numbers.counts())["fcm"] == COUNT
+    assert (await mortal_town.store.numbers.counts())["fcm"] == COUNT
 
 
-async def test_an_alert_outlives_the_loss_of_its_wake_up(own_town: Town) -> None:
+async def test_an_alert_outlives_the_loss_of_its_wake_up(mortal_town: Town) -> None:
     """The broker is away when the alert is queued, and comes back empty."""
-    views = await own_town.subscribe(20)
-    os.kill(_pid(own_town, "cache"), signal.SIGSTOP)
+    views = await mortal_town.subscribe(20)
+    os.kill(_pid(mortal_town, "cache"), signal.SIGSTOP)
 
-    alert_id = (await own_town.send())["id"]
+    alert_id = (await mortal_town.send())["id"]
 
-    own_town.part("cache").signal(signal.SIGKILL)
-    alert = await own_town.ended(alert_id)
+    mortal_town.part("cache").signal(signal.SIGKILL)
+    alert = await mortal_town.ended(alert_id)
     assert alert["progress"]["accepted"] == 20
-    assert await own_town.got(alert_id, views) == [1] * 20
+    assert await mortal_town.got(alert_id, views) == [1] * 20
 
 
 async def test_what_was_kept_is_there_after_a_restart_of_everything(tmp_path: Path) -> None:
@@ -110,34 +108,21 @@ async def test_what_was_kept_is_there_after_a_restart_of_everything(tmp_path: Pa
         assert (status, kept["preferences"]["topics"]) == (200, ["world"])
 
 
-async def test_a_second_post_with_one_key_makes_no_second_alert_whatever_died_between(own_town: Town) -> None:
-    await own_town.subscribe(1)
-    headers = {**own_town.editor, "Idempotency-Key": "one-key-for-both-calls"}
-    _, first = await own_town.call("POST", "/v1/alerts", ALERT, headers)
+async def test_a_second_post_with_one_key_makes_no_second_alert_whatever_died_between(mortal_town: Town) -> None:
+    await mortal_town.subscribe(1)
+    headers = {**mortal_town.editor, "Idempotency-Key": "one-key-for-both-calls"}
+    _, first = await mortal_town.call("POST", "/v1/alerts", ALERT, headers)
     for name in ("store", "api"):
-        own_town.part(name).signal(signal.SIGKILL)
-    await _until_back(own_town)
+        mortal_town.part(name).signal(signal.SIGKILL)
+    await mortal_town.until_back()
 
-    status, second = await own_town.call("POST", "/v1/alerts", ALERT, headers)
+    status, second = await mortal_town.call("POST", "/v1/alerts", ALERT, headers)
 
     assert (status, second["id"]) == (202, first["id"])
-    assert await own_town.store.alerts.count() == 1
+    assert await mortal_town.store.alerts.count() == 1
 
 
 def _pid(town: Town, name: str) -> int:
     pid = town.part(name).pid
     assert pid is not None
     return pid
-
-
-async def _until_back(town: Town) -> None:
-    """The API answers, and its store."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                async with town.session.get("/readyz") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.05)

@@ -1,21 +1,18 @@
 """A real Firefox subscribes at the simulator and gets a push through it."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import async_playwright
 from simulator_sender import Sender
 
+from browsers import firefox, needs_firefox
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.models import BrowserView
 from tocsin.simulator.server import Simulator
-
-FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 PAGE = "<!doctype html><meta charset=utf-8><title>Newsroom</title>"
 WORKER = """
@@ -33,19 +30,6 @@ UNSUBSCRIBE = """async () => {
   const registration = await navigator.serviceWorker.ready;
   return (await registration.pushManager.getSubscription()).unsubscribe();
 }"""
-
-
-def preferences(autopush_url: str) -> dict[str, str | float | bool]:
-    """Automation turns push off, and Firefox wants wss: both are for these tests alone."""
-    return {
-        "dom.push.serverURL": autopush_url,
-        "dom.push.testing.allowInsecureServerURL": True,
-        "dom.push.connection.enabled": True,
-        "dom.push.testing.ignorePermission": True,
-        "permissions.default.desktop-notification": 1,
-        "alerts.useSystemBackend": False,
-        "remote.prefs.recommended": False,
-    }
 
 
 @dataclass
@@ -80,15 +64,10 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(FIREFOX is None, reason="no Firefox on this machine")
+@needs_firefox
 async def test_real_firefox(simulator: Simulator, client: SimulatorClient, sender: Sender, site: Site) -> None:
-    async with async_playwright() as playwright:
-        firefox = await playwright.firefox.launch(
-            channel="moz-firefox",
-            executable_path=FIREFOX,
-            firefox_user_prefs=preferences(simulator.autopush_url),
-        )
-        page = await firefox.new_page()
+    async with firefox(simulator.autopush_url) as browser:
+        page = await browser.new_page()
         await page.goto(site.url)
         subscription = await page.evaluate(SUBSCRIBE, sender.key)
         [view] = await client.browsers()
@@ -107,4 +86,3 @@ async def test_real_firefox(simulator: Simulator, client: SimulatorClient, sende
             while not (await client.browser(view.id)).unsubscribed:
                 await asyncio.sleep(0.05)
         assert (await sender.push(known_to_page)).status == 410
-        await firefox.close()
