@@ -59,3 +59,7 @@ async def mortal_town(shared_mortal_town: Town) -> Town:
 
 def _silent(_: str) -> None:
     """Parts that a test kills need no telling."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", help="a folder for pictures of the pages, taken by the browser tests")

@@ -28,6 +28,7 @@ _DOCS_PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{site} – the HTTP API</title>
+<link rel="icon" href="{base}/assets/icon.svg" type="image/svg+xml">
 <script type="module" src="{base}/docs/rapidoc-min.js"></script>
 </head>
 <body>
@@ -72,8 +73,8 @@ def _send(call: Call[BaseModel], found: Asset | None) -> web.Response:
 def _cached(
     call: Call[BaseModel], body: bytes, content_type: str, etag: str, headers: Mapping[str, str]
 ) -> web.Response:
-    headers = {**headers, "ETag": etag}
-    if any(f'"{seen.value}"' == etag for seen in call.request.if_none_match or ()):
+    headers = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
+    if call.has(etag.strip('"')):
         return web.Response(status=304, headers=headers)
     response = web.Response(body=body, headers={**headers, "Content-Type": content_type})
     response.enable_compression()

@@ -1,0 +1,76 @@
+"""Static files: read once at import, known by name, so that no request ever reaches the file system."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
+
+CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "css": "text/css; charset=utf-8",
+        "js": "text/javascript; charset=utf-8",
+        "png": "image/png",
+        "svg": "image/svg+xml; charset=utf-8",
+        "webmanifest": "application/manifest+json; charset=utf-8",
+    }
+)
+
+# Modules import each other by plain names, so none may outlive a release in a cache: always asked again, answered 304.
+ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+)
+
+SERVICE_WORKER_HEADERS: Final[Mapping[str, str]] = MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/"})
+
+# Served beside the pages; everything else is served under /assets/.
+ROOT_ASSETS: Final = ("sw.js", "tocsin.js", "manifest.webmanifest")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    name: str
+    body: bytes = field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        return CONTENT_TYPES[self.name.rpartition(".")[2]]
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag, with its quotes."""
+        return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return SERVICE_WORKER_HEADERS if self.name == "sw.js" else ASSET_HEADERS
+
+
+def _packaged() -> dict[str, Asset]:
+    entries = files("tocsin.web").joinpath("static").iterdir()
+    return {entry.name: Asset(entry.name, entry.read_bytes()) for entry in entries if entry.is_file()}
+
+
+_ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())
+
+
+def asset(path: str) -> Asset | None:
+    """The file of that name; `path` is the part after `/` (root assets) or after `/assets/`."""
+    return _ASSETS.get(path)
+
+
+def names() -> frozenset[str]:
+    return frozenset(_ASSETS)
+
+
+def manifest(site_name: str) -> Asset:
+    """The web app manifest under the site's own name, which iOS shows below the home-screen icon."""
+    fields = json.loads(_ASSETS["manifest.webmanifest"].body)
+    named = {**fields, "name": site_name, "short_name": site_name}
+    return Asset("manifest.webmanifest", json.dumps(named, ensure_ascii=False, indent=2).encode())

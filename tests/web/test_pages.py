@@ -1,0 +1,96 @@
+"""The pages as a browser gets them: nothing inline, nothing from elsewhere, every link under the base path."""
+
+from html.parser import HTMLParser
+
+import pytest
+from jinja2 import UndefinedError
+
+from tocsin.web import CONTENT_SECURITY_POLICY, PAGE_HEADERS, PAGES, ROOT_ASSETS, asset, render
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts = ""
+        self.labels: set[str] = set()
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in {"script", "style"}:
+            self.scripts += data.strip()
+
+    def links(self) -> list[str]:
+        return [value for _, attrs in self.tags for name, value in attrs.items() if name in {"href", "src"} and value]
+
+
+def page(name: str, *, base_path: str = "", site_name: str = "The Herald") -> Page:
+    return Page(render(name, base_path=base_path, site_name=site_name, version="1.2.3"))
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_nothing_is_inline(name: str) -> None:
+    parsed = page(name)
+    assert parsed.scripts == ""
+    for tag, attrs in parsed.tags:
+        assert tag != "style"
+        assert "style" not in attrs
+        assert not [attribute for attribute in attrs if attribute.startswith("on")]
+        assert tag != "script" or attrs.get("type") == "module"
+
+
+@pytest.mark.parametrize("base_path", ["", "/alerts"])
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_every_link_is_under_the_base_path_and_is_there(name: str, base_path: str) -> None:
+    links = [link for link in page(name, base_path=base_path).links() if not link.startswith("#")]
+    assert links
+    for link in links:
+        assert link.startswith(f"{base_path}/")
+        path = link.removeprefix(f"{base_path}/")
+        assert path in ROOT_ASSETS or path.startswith("assets/")
+        assert asset(path.removeprefix("assets/")), link
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_site_name_is_text_and_never_markup(name: str) -> None:
+    text = render(name, base_path="", site_name="<script>alert(1)</script>\"'&", version="1.2.3")
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_every_id_is_used_once_and_every_field_is_named(name: str) -> None:
+    tags = page(name).tags
+    ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    labelled = {attrs.get("for") for tag, attrs in tags if tag == "label"}
+    for tag, attrs in tags:
+        if tag in {"textarea", "select"} or (tag == "input" and attrs.get("type") not in {"radio", "checkbox"}):
+            assert attrs["id"] in labelled
+        for attribute in ("aria-labelledby", "aria-describedby", "aria-controls"):
+            assert set((attrs.get(attribute) or "").split()) <= set(ids)
+
+
+def test_an_unknown_page_and_a_forgotten_name_are_errors() -> None:
+    with pytest.raises(ValueError, match="no such page"):
+        render("layout.html", base_path="", site_name="The Herald", version="1.2.3")
+    with pytest.raises(UndefinedError):
+        render("reader.html", base_path="")
+
+
+def test_the_policy_allows_our_own_files_only() -> None:
+    directives = dict(directive.split(" ", 1) for directive in CONTENT_SECURITY_POLICY.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == directives["connect-src"] == "'self'"
+    assert directives["form-action"] == directives["frame-ancestors"] == directives["base-uri"] == "'none'"
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert PAGE_HEADERS["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert PAGE_HEADERS["X-Content-Type-Options"] == "nosniff"

@@ -1,0 +1,159 @@
+"""The service worker in a real Chromium: every push shows something, and a click opens nothing but the web."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Page, Worker, async_playwright
+
+from tocsin.web import ROOT_ASSETS, asset, render
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium"),
+]
+
+BASE = "/alerts"
+SITE = {"name": "The Herald", "application_server_key": "", "topics": [], "levels": [], "default_preferences": {}}
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+
+READ_AND_CLOSE = """async () => {
+  const registration = await navigator.serviceWorker.ready;
+  const shown = await registration.getNotifications();
+  const read = shown.map((n) => { n.close(); return { title: n.title, body: n.body, tag: n.tag, data: n.data }; });
+  // Chromium closes later, by the tag: the next notice of the same tag would go with this one.
+  while ((await registration.getNotifications()).length) await new Promise((resolve) => { setTimeout(resolve, 20); });
+  return read;
+}"""
+
+# A script cannot make a trusted click, so the event is our own and what it would open is written down.
+CLICK = """async ([data, action]) => {
+  const opened = [];
+  let work = null;
+  ExtendableEvent.prototype.waitUntil = (promise) => { work = promise; };
+  Object.defineProperty(self, "clients", { configurable: true, value: {
+    matchAll: async () => [{ url: "https://herald.example/open", focus: async () => opened.push("focused") }],
+    openWindow: async (url) => opened.push(url),
+  } });
+  const event = new ExtendableEvent("notificationclick");
+  Object.defineProperty(event, "notification", { value: { data, close() {} } });
+  Object.defineProperty(event, "action", { value: action });
+  self.dispatchEvent(event);
+  await work;
+  return opened;
+}"""
+
+
+def service() -> web.Application:
+    async def page(_: web.Request) -> web.Response:
+        text = render("reader.html", base_path=BASE, site_name="The Herald", version="1.2.3")
+        return web.Response(text=text, content_type="text/html")
+
+    async def site(_: web.Request) -> web.Response:
+        return web.json_response(SITE)
+
+    async def file(request: web.Request) -> web.Response:
+        found = asset(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound
+        return web.Response(body=found.body, headers={**found.headers, "Content-Type": found.content_type})
+
+    app = web.Application()
+    app.router.add_get(f"{BASE}/", page)
+    app.router.add_get(f"{BASE}/v1/site", site)
+    app.router.add_get(f"{BASE}/{{name:{'|'.join(ROOT_ASSETS)}}}", file)
+    app.router.add_get(f"{BASE}/assets/{{name}}", file)
+    return app
+
+
+class Browser:
+    def __init__(self, page: Page, worker: Worker, cdp: Any, registration: str) -> None:
+        self._page, self._worker, self._cdp, self._registration = page, worker, cdp, registration
+
+    async def until_ready(self) -> None:
+        """Chromium drops what comes before it has written a new registration down, and does not say when it has."""
+        for _ in range(4):
+            try:
+                await self.push("", seconds=5)
+            except AssertionError:
+                continue
+            return
+        raise AssertionError("the service worker never got a push")
+
+    async def push(self, data: str, seconds: int = 20) -> dict[str, Any]:
+        origin = self._page.url.removesuffix(f"{BASE}/")
+        message = {"origin": origin, "registrationId": self._registration, "data": data}
+        await self._cdp.send("ServiceWorker.deliverPushMessage", message)
+        for _ in range(seconds * 20):
+            if shown := await self._page.evaluate(READ_AND_CLOSE):
+                assert len(shown) == 1
+                first: dict[str, Any] = shown[0]
+                return first
+            await self._page.wait_for_timeout(50)
+        raise AssertionError("the push showed nothing")
+
+    async def click(self, navigate: object, action: str = "", actions: dict[str, str] | None = None) -> list[str]:
+        opened: list[str] = await self._worker.evaluate(CLICK, [{"navigate": navigate, "actions": actions}, action])
+        return opened
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with TestServer(service()) as server, async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            tmp_path, executable_path=shutil.which("chromium"), args=SWITCHES
+        )
+        await context.grant_permissions(["notifications"], origin=str(server.make_url("/")).rstrip("/"))
+        page = await context.new_page()
+        registrations: list[dict[str, Any]] = []
+        cdp = await context.new_cdp_session(page)
+        cdp.on("ServiceWorker.workerRegistrationUpdated", lambda event: registrations.extend(event["registrations"]))
+        await cdp.send("ServiceWorker.enable")
+        await page.goto(str(server.make_url(f"{BASE}/")))
+        await page.wait_for_selector("#open-panel:visible")
+        await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+        worker = context.service_workers[0]
+        browser = Browser(page, worker, cdp, registrations[0]["registrationId"])
+        await browser.until_ready()
+        yield browser
+        await context.close()
+
+
+async def test_a_push_shows_its_words_unaltered_and_carries_its_data(browser: Browser) -> None:
+    notification = {
+        "title": "Rates up 👩‍👩‍👧 <b>5 %</b>",
+        "body": "  Two lines & more ",
+        "navigate": "https://herald.example/a",
+        "tag": "a1",
+        "data": {"tocsin": {"alert": "a1", "level": "flash", "topics": ["world"]}},
+        "actions": [{"action": "live", "title": "Live", "navigate": "https://herald.example/live"}],
+    }
+    shown = await browser.push(json.dumps({"web_push": 8030, "notification": notification}))
+    assert (shown["title"], shown["body"], shown["tag"]) == (notification["title"], notification["body"], "a1")
+    assert shown["data"]["tocsin"] == {"alert": "a1", "level": "flash", "topics": ["world"]}
+    assert shown["data"]["navigate"] == "https://herald.example/a"
+    assert shown["data"]["actions"] == {"live": "https://herald.example/live"}
+
+
+async def test_a_broken_push_still_shows_a_notice(browser: Browser) -> None:
+    for data in ("", "not json", "null", "{}", '{"notification": {"title": ""}}', '{"notification": {"title": {}}}'):
+        assert (await browser.push(data))["title"] == "The Herald: there is news"
+    refused = {"notification": {"title": "Words first", "body": "B", "dir": "sideways"}}
+    shown = await browser.push(json.dumps(refused))
+    assert (shown["title"], shown["body"]) == ("Words first", "B")
+
+
+async def test_a_click_opens_only_the_webs_own_addresses(browser: Browser) -> None:
+    story, live = "https://herald.example/a", "https://herald.example/live"
+    assert await browser.click(story) == [story]
+    assert await browser.click("https://herald.example/open") == ["focused"]
+    assert await browser.click(story, "live", {"live": live}) == [live]
+    assert await browser.click(story, "unknown", {"live": live}) == [story]
+    for bad in ("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "/relative", "", None, 7):
+        assert await browser.click(bad) == []
+    assert await browser.click(story, "live", {"live": "javascript:alert(1)"}) == []
