@@ -15,17 +15,17 @@ import aiohttp
 from town import WAIT_SECONDS, free_port
 
 # Whatever a command started can be found by it, however it was reparented.
-MARK = "TOCSIN_TEST_MARK"
+MARK = "STARTED_BY_TEST"
 
 
 @asynccontextmanager
-async def started(mark: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(mark: Path, *words: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tocsin.cli.main",
         *words,
-        env={**os.environ, MARK: str(mark)},
+        env={**os.environ, **settings, MARK: str(mark)},
         cwd=mark,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -125,7 +125,10 @@ async def test_two_cannot_work_on_one_folder(tmp_path: Path) -> None:
 
 async def test_demo_once_sends_an_alert_and_ends_by_itself(tmp_path: Path) -> None:
     words = ("demo", "--once", "--browsers", "150", "--port", str(free_port()))
-    async with started(tmp_path, *words) as process:
+    # A real Tocsin's settings, which would send its readers' alerts to simulated push services.
+    real = {"TOCSIN_STORE_URL": "redis://127.0.0.1:1/0", "TOCSIN_PUBLIC_URL": "https://alerts.example.com"}
+    (tmp_path / "tocsin.toml").write_text('base_path = "/alerts"\n')
+    async with started(tmp_path, *words, **real) as process:
         told = await output_until(process, "Browsers say")
         assert await process.wait() == 0
         assert left_by(tmp_path) == []

@@ -14,7 +14,7 @@ from tocsin.settings import Settings
 
 log = structlog.get_logger()
 
-FAN_OUT, DELIVER, RECONCILE = "tocsin.fan_out", "tocsin.deliver", "tocsin.reconcile"
+DELIVER, RECONCILE = "tocsin.deliver", "tocsin.reconcile"
 
 # A wake-up that waited so long has been sent again by the reconciler; an old pile must not keep workers busy.
 EXPIRES_SECONDS = 10
@@ -72,20 +72,14 @@ class WakeUps:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="wake-up")
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def fan_out_soon(self, alert_id: str, queue: str) -> None:
-        """For the API: sent beside the answer, which does not wait for it."""
-        self._soon(self.fan_out(alert_id, queue))
-
     def deliver_soon(self, queue: str) -> None:
+        """For the API: sent beside the answer, which does not wait for it."""
         self._soon(self.deliver(queue, 1))
 
     def _soon(self, sending: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(sending)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-
-    async def fan_out(self, alert_id: str, queue: str) -> None:
-        await self._send(FAN_OUT, [alert_id], queue, 1)
 
     async def deliver(self, queue: str, shards: int) -> None:
         """Wakes workers for this many shards; those of `standard` lend a hand with priority work."""

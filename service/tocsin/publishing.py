@@ -55,15 +55,19 @@ class Publishing:
             return None
         return Published(await self._store.alerts.get(queued.alert_id), is_new=False, warnings=self._warnings())
 
-    async def publish(self, draft: AlertDraft, author: str, idempotency_key: str) -> Published:
-        """Checks and queues an alert; it is on disk when this returns. Raises Invalid or Unavailable."""
+    async def check(self, draft: AlertDraft, author: str) -> Alert:
+        """The draft as an alert that could be sent. Raises Invalid."""
         now = clock.now()
         draft.check(await self._store.topics.ids(), self._settings.allowed_link_hosts, now)
         alert = Alert.take(draft, author, now)
         notification(alert)  # raises Invalid when it is too long for the push services
+        return alert
+
+    async def queue(self, alert: Alert, idempotency_key: str) -> Published:
+        """On disk when this returns. Raises Unavailable, or Invalid where the key stands for another alert."""
         queued = await self._store.alerts.queue(alert, idempotency_key)
         if queued.is_new:
-            self._wake_ups.fan_out_soon(alert.id, alert.queue)
+            self._wake_ups.deliver_soon(alert.queue)
             status = AlertStatus(alert, AlertState.SENDING, None, None, None)
         else:
             status = await self._store.alerts.get(queued.alert_id)

@@ -4,7 +4,9 @@ import hashlib
 import os
 import re
 import tempfile
+import tomllib
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -137,6 +139,25 @@ class Settings(BaseSettings):
                 raise ValueError(f"{entry!r} is not host:port:host:port")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            try:
+                ip_network(entry, strict=False)
+            except ValueError:
+                raise ValueError(f"{entry!r} is not an address or a network, such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            parts = urlsplit(entry)
+            if parts.scheme not in ("http", "https") or not parts.netloc or entry != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{entry!r} is not an origin: scheme and host, such as https://www.example.com")
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _time_zone(cls, value: str) -> str:
@@ -211,6 +232,8 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise Misconfigured("; ".join(map(_told, error.errors()))) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{TOML_FILE} is not TOML: {error}") from None
 
 
 def _told(fault: ErrorDetails) -> str:

@@ -118,6 +118,23 @@ async def test_one_push_service_that_hangs_does_not_hold_up_another(town: Town) 
     assert await town.got(alert_id, slow) == [1] * COUNT
 
 
+async def test_a_flash_does_not_wait_for_the_alert_before_it(town: Town) -> None:
+    """All workers are busy with the first for many windows; both go to one push service."""
+    views = await town.subscribe(1_200)
+    await town.simulator.set_faults("fcm", DelayFault(milliseconds=300))
+    first = (await town.send(level="flash"))["id"]
+    await town.progress_until(first, lambda progress: progress["accepted"] > 0)
+
+    second = (await town.send(level="flash", headline="And another flash"))["id"]
+
+    await town.progress_until(second, lambda progress: progress["accepted"] > 0)
+    assert (await town.read(first))["progress"]["pending"] > 0
+    await town.simulator.clear_faults()
+    for alert_id in (first, second):
+        await town.ended(alert_id)
+        assert await town.got(alert_id, views) == [1] * 1_200
+
+
 async def test_stop_means_stop(town: Town) -> None:
     views = await town.subscribe(300)
     await town.simulator.set_faults("fcm", DelayFault(milliseconds=500))

@@ -1,5 +1,6 @@
 """The service worker in a real Chromium: every push shows something, and a click opens nothing but the web."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -22,13 +23,15 @@ BASE = "/alerts"
 SITE = {"name": "The Herald", "application_server_key": "", "topics": [], "levels": [], "default_preferences": {}}
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
-READ_AND_CLOSE = """async () => {
-  const registration = await navigator.serviceWorker.ready;
-  const shown = await registration.getNotifications();
-  const read = shown.map((n) => { n.close(); return { title: n.title, body: n.body, tag: n.tag, data: n.data }; });
-  // Chromium closes later, by the tag: the next notice of the same tag would go with this one.
-  while ((await registration.getNotifications()).length) await new Promise((resolve) => { setTimeout(resolve, 20); });
-  return read;
+# What the browser took from the worker. Its own list, getNotifications(), now and then forgets one just shown.
+WRITE_DOWN = """() => {
+  self.shown = [];
+  const { prototype } = ServiceWorkerRegistration;
+  const show = prototype.showNotification;
+  prototype.showNotification = async function (title, options) {
+    await show.call(this, title, options);
+    self.shown.push({ title, ...options });
+  };
 }"""
 
 # A script cannot make a trusted click, so the event is our own and what it would open is written down.
@@ -75,27 +78,15 @@ class Browser:
     def __init__(self, page: Page, worker: Worker, cdp: Any, registration: str) -> None:
         self._page, self._worker, self._cdp, self._registration = page, worker, cdp, registration
 
-    async def until_ready(self) -> None:
-        """Chromium drops what comes before it has written a new registration down, and does not say when it has."""
-        for _ in range(4):
-            try:
-                await self.push("", seconds=5)
-            except AssertionError:
-                continue
-            return
-        raise AssertionError("the service worker never got a push")
-
-    async def push(self, data: str, seconds: int = 20) -> dict[str, Any]:
+    async def push(self, data: str) -> dict[str, Any]:
         origin = self._page.url.removesuffix(f"{BASE}/")
         message = {"origin": origin, "registrationId": self._registration, "data": data}
         await self._cdp.send("ServiceWorker.deliverPushMessage", message)
-        for _ in range(seconds * 20):
-            if shown := await self._page.evaluate(READ_AND_CLOSE):
-                assert len(shown) == 1
-                first: dict[str, Any] = shown[0]
-                return first
-            await self._page.wait_for_timeout(50)
-        raise AssertionError("the push showed nothing")
+        async with asyncio.timeout(20):
+            while not (shown := await self._worker.evaluate("self.shown.splice(0)")):
+                await asyncio.sleep(0.02)
+        [notification] = shown
+        return dict(notification)
 
     async def click(self, navigate: object, action: str = "", actions: dict[str, str] | None = None) -> list[str]:
         opened: list[str] = await self._worker.evaluate(CLICK, [{"navigate": navigate, "actions": actions}, action])
@@ -118,9 +109,8 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
         await page.wait_for_selector("#open-panel:visible")
         await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         worker = context.service_workers[0]
-        browser = Browser(page, worker, cdp, registrations[0]["registrationId"])
-        await browser.until_ready()
-        yield browser
+        await worker.evaluate(WRITE_DOWN)
+        yield Browser(page, worker, cdp, registrations[0]["registrationId"])
         await context.close()
 
 

@@ -8,7 +8,6 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from tocsin import jobs
 from tocsin.settings import load
 from tocsin_workers.deliver import deliver as deliver_due
-from tocsin_workers.fan_out import fan_out as fan_out_alert
 from tocsin_workers.reconcile import reconcile as reconcile_all
 from tocsin_workers.runtime import Runtime
 
@@ -34,12 +33,6 @@ def _end(**_: Any) -> None:
 @worker_shutting_down.connect
 def _stop(**_: Any) -> None:
     _stopping.set()
-
-
-@app.task(name=jobs.FAN_OUT)
-def fan_out(alert_id: str) -> None:
-    runtime = _runtimes[0]
-    runtime.run(fan_out_alert(runtime, alert_id))
 
 
 @app.task(name=jobs.DELIVER)

@@ -1,24 +1,28 @@
-"""Works off whatever shards are due, one at a time for each push service, so that a slow one holds up no other."""
+"""Works off whatever is due: one shard at a time for each alert and push service, so that none holds up another."""
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 import structlog
+from pydantic import ValidationError
 
-from tocsin.domain.errors import Unavailable
+from tocsin.domain.errors import NotFound, Unavailable
 from tocsin.domain.queues import PRIORITY, STANDARD
-from tocsin.store.runs import Claim
+from tocsin.store.runs import Claim, Unbegun
+from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_run import ShardRun
 
 log = structlog.get_logger()
 
+# What a process is at work on: by alert and push service.
+Lanes = dict[tuple[str, str], asyncio.Task[None]]
+
 # A task that never ended would keep Celery from recycling the process; the next wake-up goes on from the store.
 _SLICE_SECONDS = 60.0
 
-# While one push service is slow, work for the others may come: a wake-up cannot reach a process that is busy.
+# Meanwhile new alerts may come, or other push services be due: a wake-up cannot reach a process that is busy.
 _LOOK_SECONDS = 0.1
 
 # What a worker of each queue may claim: those of `standard` lend a hand with priority work, never the other way.
@@ -28,12 +32,13 @@ _SERVES = {PRIORITY: (PRIORITY,), STANDARD: (PRIORITY, STANDARD)}
 async def deliver(runtime: Runtime, queue: str) -> None:
     """Returns when nothing is due that this process is not at work on already."""
     started = time.monotonic()
-    at_work: dict[str, asyncio.Task[None]] = {}
+    at_work: Lanes = {}
+    unreadable: set[str] = set()
     while True:
         in_time = time.monotonic() - started < _SLICE_SECONDS and not runtime.stopping()
-        claim = await _claim(runtime, queue, at_work) if in_time else None
+        claim = await _next(runtime, queue, at_work, unreadable) if in_time else None
         if claim is not None:
-            at_work[claim.push_service] = asyncio.create_task(_work(runtime, claim))
+            at_work[claim.lane] = asyncio.create_task(_work(runtime, claim))
         elif at_work:
             await _wait(at_work)
         else:
@@ -43,21 +48,32 @@ async def deliver(runtime: Runtime, queue: str) -> None:
         await runtime.wake_ups.deliver(queue, 1)
 
 
-async def _claim(runtime: Runtime, queue: str, at_work: Mapping[str, object]) -> Claim | None:
-    try:
-        return await runtime.store.runs.claim(_SERVES[queue], at_work.keys())
-    except Unavailable as error:
-        if not at_work:
-            raise
-        log.warning("no claim", error=error.detail)
-        return None
+async def _next(runtime: Runtime, queue: str, at_work: Lanes, unreadable: set[str]) -> Claim | None:
+    """The next shard; runs that are yet to be made are made on the way. Raises nothing while others are at work."""
+    while True:
+        try:
+            busy = [*at_work, *((alert_id, "") for alert_id in unreadable)]
+            claim = await runtime.store.runs.claim(_SERVES[queue], busy)
+            if not isinstance(claim, Unbegun):
+                return claim
+            try:
+                await begin(runtime, claim.alert_id)
+            except (ValidationError, NotFound):
+                # Written by a newer version, perhaps: left for a worker that can read it, and no others held up.
+                log.exception("alert not begun", alert=claim.alert_id)
+                unreadable.add(claim.alert_id)
+        except Unavailable as error:
+            if not at_work:
+                raise
+            log.warning("no claim", error=error.detail)
+            return None
 
 
-async def _wait(at_work: dict[str, asyncio.Task[None]]) -> None:
-    """Until a push service's shard is done, or it is time to look for new work of the others."""
+async def _wait(at_work: Lanes) -> None:
+    """Until a shard is done, or it is time to look for new work."""
     done, _ = await asyncio.wait(at_work.values(), timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    for push_service in [name for name, task in at_work.items() if task in done]:
-        del at_work[push_service]
+    for lane in [lane for lane, task in at_work.items() if task in done]:
+        del at_work[lane]
 
 
 async def _work(runtime: Runtime, claim: Claim) -> None:

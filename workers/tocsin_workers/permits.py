@@ -13,18 +13,21 @@ class Permits:
         self._freed = asyncio.Condition()
 
     def join(self) -> None:
-        """One more push service is being worked on."""
+        """One more shard is being worked on."""
         self._workers += 1
 
     def leave(self) -> None:
         self._workers -= 1
 
-    async def take(self) -> int:
-        """An equal share, or what is left of it; waits until there is at least one."""
+    async def take(self, wanted: int) -> int:
+        """As many as are wanted, up to an equal share; waits until there is at least one.
+
+        One share more than there are workers, so that whoever comes next need not wait for a window that hangs.
+        """
         async with self._freed:
             await self._freed.wait_for(lambda: self._free > 0)
-            share = max(1, self._most // max(1, self._workers))
-            taken = min(share, self._free)
+            share = max(1, self._most // (self._workers + 1))
+            taken = min(wanted, share, self._free)
             self._free -= taken
             return taken
 

@@ -3,6 +3,7 @@
 from tocsin import clock
 from tocsin_workers.close import close_if_done
 from tocsin_workers.runtime import Runtime
+from tocsin_workers.trim import trim
 
 # Mending looks at every shard, so it is not done at each tick.
 _MEND_EVERY_MS = 60_000
@@ -15,12 +16,13 @@ async def reconcile(runtime: Runtime) -> None:
         status = await store.alerts.get(alert_id)
         queue = status.alert.queue
         if status.began_at is None:
-            await runtime.wake_ups.fan_out(alert_id, queue)
+            await runtime.wake_ups.deliver(queue, 1)
         elif not (left := await store.runs.left(alert_id)):
             await close_if_done(runtime, alert_id)
         elif status.state.is_terminal or await store.runs.has_due(alert_id, now_ms):
             await runtime.wake_ups.deliver(queue, left)
     if now_ms - runtime.mended_ms >= _MEND_EVERY_MS:
         runtime.mended_ms = now_ms
+        await trim(store, now_ms)
         await store.subscriptions.mend(now_ms)
         await store.processes.fold_ended(now_ms)

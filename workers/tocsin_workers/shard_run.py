@@ -36,29 +36,35 @@ class ShardRun:
     async def work(self) -> bool:
         """True where this was the last shard of the run."""
         book = await self._open()
-        while book is not None:
-            now = clock.now()
-            if now >= self._attempts_end:
-                return await self._end_all(book, Mark.EXPIRED)
-            go, held_until = await self._store.runs.check(self._claim)
-            if go is Go.LOST:
-                break
-            if go is Go.STOPPED:
-                return await self._end_all(book, Mark.STOPPED)
-            if go is Go.HELD:
-                return await self._hand_back(held_until)
-            if self._runtime.stopping():
-                return await self._hand_back(now)
-            slots = book.next_slots(now, self._runtime.settings.window)
-            if not slots:
-                return await self._rest(book)
-            permits = await self._runtime.permits.take()
+        last: bool | None = None if book else False
+        while book is not None and last is None:
+            wanted = len(book.next_slots(clock.now(), self._runtime.settings.window))
+            # The checks come after the wait for permits: a stop or the end may have come meanwhile.
+            permits = await self._runtime.permits.take(max(1, wanted))
             try:
-                if not await self._window(book, slots[:permits]):
-                    break
+                last = await self._step(book, permits)
             finally:
                 await self._runtime.permits.give_back(permits)
-        return False
+        return bool(last)
+
+    async def _step(self, book: ShardBook, permits: int) -> bool | None:
+        """One window, where there is one to send; None to go on, else whether this was the last shard of the run."""
+        now = clock.now()
+        if now >= self._attempts_end:
+            return await self._end_all(book, Mark.EXPIRED)
+        go, held_until = await self._store.runs.check(self._claim)
+        if go is Go.LOST:
+            return False
+        if go is Go.STOPPED:
+            return await self._end_all(book, Mark.STOPPED)
+        if go is Go.HELD:
+            return await self._hand_back(held_until)
+        if self._runtime.stopping():
+            return await self._hand_back(now)
+        slots = book.next_slots(now, permits)
+        if not slots:
+            return await self._rest(book)
+        return None if await self._window(book, slots) else False
 
     async def _open(self) -> ShardBook | None:
         """The shard as the last claim left it, or planned now; None when a later claim was here before us."""

@@ -18,6 +18,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "Tocsin",  # aiohttp's own names its version
 }
 
 
@@ -45,8 +46,14 @@ def make_app(settings: Settings) -> web.Application:
     )
     origins = dict.fromkeys((settings.origin, *settings.allowed_origins), options)
     cors = aiohttp_cors.setup(app)
+    # One resource for each path: a preflight asks the first that there is, and must find every method there.
+    paths = dict.fromkeys(route.path for route in ROUTES)
+    resources = {path: app.router.add_resource(settings.base_path + path) for path in paths}
     for route in ROUTES:
-        added = app.router.add_route(route.method, settings.base_path + route.path, route.bound())
+        handler = route.bound()
+        added = resources[route.path].add_route(route.method, handler)
+        if route.method == "GET":
+            resources[route.path].add_route("HEAD", handler)
         if route.readers:
             cors.add(added, {origin: _with_method(options, route.method) for origin in origins})
     return app

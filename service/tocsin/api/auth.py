@@ -12,7 +12,7 @@ from tocsin.domain.roles import Role, holds
 from tocsin.store.api_keys import Caller
 
 NOBODY = Caller("", "", frozenset())
-_PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+_PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
 
 
 async def authorize(request: web.Request, services: Services, needed: Role) -> Caller:
@@ -39,30 +39,47 @@ def client_address(request: web.Request, trusted_proxies: tuple[str, ...]) -> st
     """The reader's address: that of the connection, or what the last trusted proxy says."""
     address = request.remote or ""
     forwarded = [part.strip() for part in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
-    while forwarded and _trusted(address, trusted_proxies):
+    while forwarded and is_trusted(address, trusted_proxies):
         said = forwarded.pop()
-        if not _is_address(said):
+        if _address(said) is None:
             break
         address = said
     return address
 
 
+def counted_as(address: str) -> str:
+    """What a rate counts as one address: whoever has one in IPv6 has 2^64 of them, so its network stands for all."""
+    parsed = _address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(parsed), 64), strict=False))
+    return str(parsed or address)
+
+
+def untrusted_proxy(request: web.Request, trusted_proxies: tuple[str, ...]) -> str | None:
+    """The address of a caller who says for whom it asks and is not believed: most often a proxy nobody told us of."""
+    address = request.remote or ""
+    return None if not _proxied(request) or is_trusted(address, trusted_proxies) else address
+
+
 def is_local(request: web.Request) -> bool:
     """A caller on this machine that no proxy stands before."""
-    address = request.remote or ""
-    loopback = _is_address(address) and ipaddress.ip_address(address).is_loopback
-    return loopback and not any(name in request.headers for name in _PROXY_HEADERS)
+    address = _address(request.remote or "")
+    return address is not None and address.is_loopback and not _proxied(request)
 
 
-def _trusted(address: str, networks: tuple[str, ...]) -> bool:
-    if not _is_address(address):
-        return False
-    return any(ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False) for network in networks)
+def _proxied(request: web.Request) -> bool:
+    return any(name.lower().startswith(("x-forwarded-", *_PROXY_HEADERS)) for name in request.headers)
 
 
-def _is_address(text: str) -> bool:
+def is_trusted(text: str, networks: tuple[str, ...]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in ipaddress.ip_network(name, strict=False) for name in networks)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IPv4 address that is written as one of IPv6 is the IPv4 address."""
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

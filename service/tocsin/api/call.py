@@ -1,5 +1,6 @@
 """A request as a handler gets it: parsed, authorized, with everything that it may use."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,6 +15,9 @@ Body_co = TypeVar("Body_co", bound=BaseModel, covariant=True)
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OPENAPI: web.AppKey[bytes] = web.AppKey("openapi", bytes)
+
+# RFC 6750 §2.1 allows less; whatever is not visible ASCII can be no key or token of ours.
+_BEARER = re.compile(r"bearer +([\x21-\x7e]+) *", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,16 @@ class Call(Generic[Body_co]):
     def path(self) -> Mapping[str, str]:
         return self.request.match_info
 
+    def has(self, etag: str) -> bool:
+        """Whether the caller holds this version already; `etag` without its quotes."""
+        return any(seen.value in (etag, "*") for seen in self.request.if_none_match or ())
+
     @property
     def bearer(self) -> str | None:
         return bearer_of(self.request)
 
 
 def bearer_of(request: web.Request) -> str | None:
-    """The token of `Authorization: Bearer …` (RFC 6750 §2.1), None without one."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    """The token of `Authorization: Bearer …`, None without one."""
+    found = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    return found[1] if found else None

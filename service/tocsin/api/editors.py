@@ -15,6 +15,7 @@ from tocsin.api.models import (
     KeyMade,
     KeyView,
     NewKey,
+    ProgressView,
     WarningView,
 )
 from tocsin.api.route import answer
@@ -28,10 +29,13 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
 async def queue_alert(call: Call[AlertDraft]) -> web.Response:
     services, draft, author = call.services, call.body, call.caller.id
     key = _idempotency_key(call.request)
-    published = await services.publishing.earlier(draft, author, key)
-    if published is None:
-        await services.rates.hit(services.settings.alert_rate, "alert", author)
-        published = await services.publishing.publish(draft, author, key)
+    async with services.turns.of(f"{author} {key}"):
+        published = await services.publishing.earlier(draft, author, key)
+        if published is None:
+            # Only what could be sent counts for the rate: who mends a typing error must not be made to wait for it.
+            alert = await services.publishing.check(draft, author)
+            await services.rates.hit(services.settings.alert_rate, "alert", author)
+            published = await services.publishing.queue(alert, key)
     warnings = [WarningView(code=warned.code, detail=warned.detail) for warned in published.warnings]
     view = _view(await services.publishing.report(published.status))
     location = f"{services.settings.base_path}/v1/alerts/{view.id}"
@@ -94,5 +98,5 @@ def _view(report: Report) -> AlertView:
         created_at=status.alert.queued_at,
         began_at=status.began_at,
         ended_at=status.ended_at,
-        progress=dict(report.progress),
+        progress=ProgressView.model_validate(report.progress),
     )

@@ -1,15 +1,16 @@
 """The bodies of requests and answers that no other layer knows."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tocsin.domain.alerts import Action, AlertState
 from tocsin.domain.levels import Level
 from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.roles import Role
 from tocsin.domain.subscriptions import PushSubscription
+from tocsin.domain.text import text_fault
 from tocsin.domain.topics import Topic
 
 
@@ -120,7 +121,7 @@ class AlertView(Strict):
     created_at: datetime
     began_at: datetime | None
     ended_at: datetime | None
-    progress: dict[str, Any]
+    progress: ProgressView
 
 
 class AlertQueued(AlertView):
@@ -138,9 +139,16 @@ class AlertQuery(Strict):
     limit: int = Field(default=20, ge=1, le=100)
 
 
+def _readable(text: str) -> str:
+    """Names are shown in terminals and on pages."""
+    if message := text_fault(text, 1, 60):
+        raise ValueError(message)
+    return text
+
+
 class NewKey(Strict):
-    name: str = Field(min_length=1, max_length=60)
-    roles: set[Role] = Field(min_length=1)
+    name: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_readable)]
+    roles: list[Role] = Field(min_length=1, max_length=len(Role))
 
 
 class KeyMade(Strict):

@@ -20,7 +20,9 @@ _PROBLEMS = {
     413: "Over 16 KiB",
     415: "Not sent as JSON",
     422: "Content; each field at fault is named",
+    408: "The body did not arrive in time",
     429: "Over a rate; wait for Retry-After seconds",
+    502: "The push service did not take it",
     503: "The store does not answer; repeat",
 }
 
@@ -67,8 +69,9 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body:
         operation["requestBody"] = {"required": True, "content": _json(route.body)}
     if route.role:
-        operation["security"] = [{"apiKey": []}]
-        operation["description"] = f"Needs the role `{route.role}`."
+        operation["security"] = [{"apiKey": []}, *([{}] if route.local else [])]
+        unless = ", unless it comes from this machine and through no proxy" if route.local else ""
+        operation["description"] = f"Needs the role `{route.role}`{unless}."
     elif route.token:
         operation["security"] = [{"token": []}]
     return operation
@@ -83,23 +86,30 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         schema = {"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema})
     if route.query:
-        for name, schema in route.query.model_json_schema(ref_template="#/$defs/{model}")["properties"].items():
-            plain = {key: value for key, value in schema.items() if key in ("type", "minimum", "maximum", "default")}
-            found.append({"name": name, "in": "query", "schema": plain or {"type": "string"}})
+        described = route.query.model_json_schema(ref_template="{model}")
+        for name, schema in described["properties"].items():
+            found.append({"name": name, "in": "query", "schema": _plain(schema, described.get("$defs", {}))})
     return found
 
 
+def _plain(schema: dict[str, Any], definitions: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A parameter's schema by itself: a query has no null, and no definitions beside it."""
+    chosen = next((one for one in schema.get("anyOf", ()) if one.get("type") != "null"), schema)
+    chosen = definitions.get(chosen.get("$ref", ""), chosen)
+    return {key: value for key, value in chosen.items() if key not in ("title", "description")}
+
+
 def _problems(route: Route) -> list[int]:
-    statuses = [503]
+    statuses = [503, *route.problems]
     if route.body:
-        statuses += [400, 413, 415, 422]
+        statuses += [400, 408, 413, 415, 422]
     if route.role:
         statuses += [401, 403]
     if "{" in route.path or route.token:
         statuses.append(404)
     if route.idempotent or route.query:
         statuses.append(422)
-    if route.tag in ("readers", "editors") and route.method == "POST":
+    if route.tag in ("readers", "editors") and route.method in ("POST", "PATCH"):
         statuses += [409, 429]
     return sorted(set(statuses))
 

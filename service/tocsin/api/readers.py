@@ -1,17 +1,20 @@
 """The readers' calls. A browser proves itself by its token; unknown and wrong are told alike."""
 
+import asyncio
 import hmac
 from hashlib import sha256
+from http import HTTPStatus
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from tocsin import clock
-from tocsin.api.auth import client_address
+from tocsin.api.auth import client_address, counted_as, untrusted_proxy
 from tocsin.api.body import MAX_BODY
 from tocsin.api.call import Call
+from tocsin.api.errors import problem
 from tocsin.api.models import Limits, Registered, Registration, Site, SubscriptionView, TestPushed
-from tocsin.api.route import answer
+from tocsin.api.route import ANSWER_SECONDS, answer
 from tocsin.domain.deliveries import Outcome, classify
 from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.levels import Level
@@ -23,6 +26,8 @@ from tocsin.push.one_off import push_once
 from tocsin.store.subscriptions import Kept
 
 TEST_TTL = 300
+# Quick clicks on a page race one another: a merge patch is made anew for what the other one left.
+PATCH_TRIES = 5
 
 
 async def site(call: Call[BaseModel]) -> web.Response:
@@ -36,9 +41,8 @@ async def site(call: Call[BaseModel]) -> web.Response:
         limits=Limits(headline=120, body=300, topics=MAX_TOPICS, body_bytes=MAX_BODY),
     )
     etag = sha256(described.model_dump_json().encode()).hexdigest()[:32]
-    if any(seen.value == etag for seen in call.request.if_none_match or ()):
-        return web.Response(status=304, headers={"ETag": f'"{etag}"'})
-    return answer(described, headers={"ETag": f'"{etag}"'})
+    headers = {"ETag": f'"{etag}"', "Vary": "Origin"}
+    return web.Response(status=304, headers=headers) if call.has(etag) else answer(described, headers=headers)
 
 
 async def register(call: Call[Registration]) -> web.Response:
@@ -58,8 +62,11 @@ async def register(call: Call[Registration]) -> web.Response:
 
 async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
     services = call.services
-    address = client_address(call.request, services.settings.trusted_proxies)
-    await services.rates.hit(services.settings.subscribe_rate, "subscribe", address)
+    trusted = services.settings.trusted_proxies
+    address = client_address(call.request, trusted)
+    await services.rates.hit(services.settings.subscribe_rate, "subscribe", counted_as(address))
+    if proxy := untrusted_proxy(call.request, trusted):
+        await services.proxies.note(proxy)
     defaults = await services.store.topics.default_preferences()
     now_ms = clock.milliseconds(clock.now())
     return await services.store.subscriptions.add(
@@ -95,9 +102,16 @@ async def read(call: Call[BaseModel]) -> web.Response:
 
 
 async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
-    kept = await _proven(call)
-    call.body.check_topics(await call.services.store.topics.ids())
-    return answer(_view(await _prefer(call, kept, call.body)))
+    for tries_left in reversed(range(PATCH_TRIES)):
+        kept = await _proven(call)
+        call.body.check_topics(await call.services.store.topics.ids())
+        try:
+            kept = await _prefer(call, kept, call.body)
+            break
+        except Conflict:
+            if not tries_left:
+                raise
+    return answer(_view(kept))
 
 
 async def delete(call: Call[BaseModel]) -> web.Response:
@@ -108,9 +122,10 @@ async def delete(call: Call[BaseModel]) -> web.Response:
 
 async def push_test(call: Call[BaseModel]) -> web.Response:
     """A real push to this browser alone; a subscription that the push service says is gone is deleted, as always."""
-    kept = await _proven(call)
     services = call.services
-    await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
+    async with asyncio.timeout(ANSWER_SECONDS):  # only the push may take longer
+        kept = await _proven(call)
+        await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
     pushed = await push_once(
         services.sender,
         services.application_server,
@@ -124,9 +139,11 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
     if outcome is Outcome.GONE:
         await services.store.subscriptions.delete(kept, clock.milliseconds(clock.now()))
         raise NotFound("the push service says that this subscription has ended; subscribe again")
-    accepted = outcome is Outcome.ACCEPTED
-    told = TestPushed(accepted=accepted, push_service=kept.address.push_service, status=pushed.status)
-    return answer(told, 200 if accepted else 502)
+    if outcome is not Outcome.ACCEPTED:
+        said = f"answered {pushed.status}" if pushed.status else f"gave no answer ({pushed.label})"
+        detail = f"the push service ({kept.address.push_service}) {said}; try again later"
+        return problem(HTTPStatus.BAD_GATEWAY, "push_failed", detail)
+    return answer(TestPushed(accepted=True, push_service=kept.address.push_service, status=pushed.status))
 
 
 async def _proven(call: Call[BaseModel]) -> Kept:

@@ -9,12 +9,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
-from tocsin.api.auth import NOBODY, authorize
-from tocsin.api.body import parse_body, parse_query
+from tocsin.api.auth import NOBODY, authorize, is_local
+from tocsin.api.body import parse_body, parse_query, read_body
 from tocsin.api.call import SERVICES, Call
+from tocsin.api.services import Services
 from tocsin.domain.alerts import to_json
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.roles import Role
+from tocsin.store.api_keys import Caller
 
 # A caller hears within 3 s that the store is down; each single command gives up after 2.
 ANSWER_SECONDS = 2.8
@@ -24,8 +26,9 @@ ANSWER_SECONDS = 2.8
 class Route:
     """`answers` maps each status that is not a problem to the model of its body (None for an empty one).
 
-    `readers` routes may be called from the pages of ALLOWED_ORIGINS; `token` and `idempotent` ones need these headers,
-    which their handlers check; `seconds` is how long an answer may take.
+    `local` ones ask a caller on this machine for no role. `readers` routes may be called from the pages of
+    ALLOWED_ORIGINS; `token` and `idempotent` ones need these headers, which their handlers check; `problems` are
+    statuses that only this route has; `seconds` is how long an answer may take, the caller's own sending apart.
     """
 
     method: str
@@ -35,11 +38,13 @@ class Route:
     tag: str
     answers: Mapping[int, type[BaseModel] | None]
     role: Role | None = None
+    local: bool = False
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     readers: bool = False
     token: bool = False
     idempotent: bool = False
+    problems: tuple[int, ...] = ()
     cache: str = "no-store"
     seconds: float = ANSWER_SECONDS
 
@@ -49,9 +54,9 @@ class Route:
         async def handle(request: web.Request) -> web.StreamResponse:
             services = request.app[SERVICES]
             try:
-                async with asyncio.timeout(self.seconds):
-                    caller = await authorize(request, services, self.role) if self.role else NOBODY
-                    body = await parse_body(request, self.body) if self.body else None
+                async with asyncio.timeout(self.seconds) as limit:
+                    caller = await self._caller(request, services)
+                    body = parse_body(await _read(request, limit), self.body) if self.body else None
                     query = parse_query(request, self.query) if self.query else None
                     response = await self.handler(Call(request, services, body, query, caller))
             except TimeoutError:
@@ -60,6 +65,20 @@ class Route:
             return response
 
         return handle
+
+    async def _caller(self, request: web.Request, services: Services) -> Caller:
+        if self.role is None or (self.local and is_local(request)):
+            return NOBODY
+        return await authorize(request, services, self.role)
+
+
+async def _read(request: web.Request, limit: asyncio.Timeout) -> bytes:
+    """The body. How slowly a caller sends it is no fault of the store's, so that time does not count."""
+    due, began = limit.when(), asyncio.get_running_loop().time()
+    limit.reschedule(None)
+    raw = await read_body(request)
+    limit.reschedule((due or 0) + asyncio.get_running_loop().time() - began)
+    return raw
 
 
 def answer(

@@ -37,7 +37,7 @@ def _page(path: str, handler: pages.Handler, summary: str) -> Route:
 # fmt: off
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/site", readers.site, "What the site offers", "readers",
-          {200: Site}, readers=True, cache="no-cache"),
+          {200: Site, 304: None}, readers=True, cache="no-cache"),
     Route("POST", "/v1/subscriptions", readers.register, "Register a browser", "readers",
           {200: Registered, 201: Registered}, body=Registration, readers=True),
     Route("GET", SUBSCRIPTION, readers.read, "Read a subscription", "readers",
@@ -46,7 +46,7 @@ ROUTES: tuple[Route, ...] = (
           "readers", {200: SubscriptionView}, body=PreferencesPatch, readers=True, token=True),
     Route("DELETE", SUBSCRIPTION, readers.delete, "Unsubscribe", "readers", {204: None}, readers=True, token=True),
     Route("POST", f"{SUBSCRIPTION}/test", readers.push_test, "A push to this browser alone", "readers",
-          {200: TestPushed, 502: TestPushed}, readers=True, token=True, seconds=PUSH_SECONDS),
+          {200: TestPushed}, readers=True, token=True, problems=(502,), seconds=PUSH_SECONDS),
 
     Route("POST", "/v1/alerts", editors.queue_alert, "Queue an alert", "editors",
           {202: AlertQueued}, role=Role.EDITOR, body=AlertDraft, idempotent=True),
@@ -62,7 +62,7 @@ ROUTES: tuple[Route, ...] = (
 
     Route("GET", "/livez", ops.livez, "Alive; asks no store", "ops", {200: None}),
     Route("GET", "/readyz", ops.readyz, "Ready to take alerts", "ops", {200: Ready, 503: Ready}),
-    Route("GET", "/metrics", ops.metrics, "Prometheus metrics", "ops", {200: None}),
+    Route("GET", "/metrics", ops.metrics, "Prometheus metrics", "ops", {200: None}, role=Role.OPS, local=True),
     Route("GET", "/v1/ops/queues", ops.queues, "Depth and age of the queues", "ops", {200: QueuesView}, role=Role.OPS),
     Route("GET", "/v1/ops/push-services", ops.push_services, "What the push services answer", "ops",
           {200: PushServicesView}, role=Role.OPS),

@@ -3,18 +3,17 @@
 import asyncio
 import json
 import secrets
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from tocsin.cli.opened import opened
+from tocsin.cli.opened import console, invalid, opened
 from tocsin.domain.alerts import AlertDraft
-from tocsin.domain.errors import Fault, Invalid
 from tocsin.domain.levels import Level
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing, Report
@@ -51,11 +50,16 @@ def send(
     try:
         draft = AlertDraft(headline=headline, body=body, url=url, topics=topic, level=level)
     except ValidationError as error:
-        raise Invalid(Fault(str(one["loc"][0]), one["msg"]) for one in error.errors()) from None
+        raise invalid(error) from None
+    asked_with = key or secrets.token_urlsafe(16)
 
     async def run() -> None:
         async with _publishing() as publishing:
-            published = await publishing.publish(draft, AUTHOR, key or secrets.token_urlsafe(16))
+            published = await publishing.earlier(draft, AUTHOR, asked_with)
+            if published is None:
+                published = await publishing.queue(await publishing.check(draft, AUTHOR), asked_with)
+            for warning in published.warnings:
+                print(f"tocsin: {warning.code}: {warning.detail}", file=sys.stderr)  # noqa: T201
             report = await publishing.report(published.status)
             while watch and report.status.ended_at is None:
                 await asyncio.sleep(0.5)
@@ -75,12 +79,12 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=100)] = 20, as_json: AsJ
         if as_json:
             print(json.dumps([_as_json(report) for report in reports], indent=2))  # noqa: T201
             return
-        table = Table("Id", "State", "Level", "Accepted", "Eligible", "Headline", box=None)
+        table = Table(Column("Id", no_wrap=True), "State", "Level", "Accepted", "Eligible", "Headline", box=None)
         for report in reports:
             draft, progress = report.status.alert.draft, report.progress
             counts = f"{progress['accepted']:,}", f"{progress['eligible']:,}"
             table.add_row(report.status.alert.id, report.status.state, draft.level, *counts, draft.headline)
-        Console().print(table)
+        console().print(table)
 
     asyncio.run(run())
 
@@ -123,8 +127,8 @@ def _show(report: Report, as_json: bool) -> None:
         print(json.dumps(_as_json(report), indent=2))  # noqa: T201
         return
     progress = report.progress
-    console = Console(highlight=False)
-    console.print(f"{report.status.alert.id}  {report.status.state}  {report.status.alert.draft.headline}")
+    lines = console()
+    lines.print(f"{report.status.alert.id}  {report.status.state}  {report.status.alert.draft.headline}")
     counts = ("eligible", "accepted", "gone", "rejected", "expired", "stopped", "retrying", "pending", "unaccounted")
-    console.print("  " + "  ".join(f"{name} {progress[name]:,}" for name in counts))
-    console.print("  skipped: " + (", ".join(f"{name} {n:,}" for name, n in progress["skipped"].items()) or "none"))
+    lines.print("  " + "  ".join(f"{name} {progress[name]:,}" for name in counts))
+    lines.print("  skipped: " + (", ".join(f"{name} {n:,}" for name, n in progress["skipped"].items()) or "none"))

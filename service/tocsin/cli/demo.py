@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -14,14 +15,14 @@ from tocsin.cli.rehearsal import Rehearsal
 from tocsin.cli.signals import told_to_end
 from tocsin.cli.supervisor import Supervisor
 from tocsin.cli.up import first_key, running, settings_for_parts
-from tocsin.settings import Settings
+from tocsin.settings import PREFIX, Settings
 
 
 @asynccontextmanager
 async def simulated(
     settings: Settings, environment: Mapping[str, str], folder: Path, console: Console
-) -> AsyncIterator[str]:
-    """All parts, with the simulator in place of the push services; gives the URL of its control interface."""
+) -> AsyncIterator[dict[str, str]]:
+    """All parts, with the simulator in place of the push services; gives the simulator's addresses."""
     ready_file = folder / "simulator.json"
     words = ("--folder", str(folder / "simulator"), "--ready-file", str(ready_file))
 
@@ -36,31 +37,47 @@ async def simulated(
         console.print(f"[yellow]{line}[/]")
 
     async with running(settings, told, environment, folder, simulator_first):
-        yield json.loads(ready_file.read_text())["control_url"]
+        yield json.loads(ready_file.read_text())
 
 
 async def demo(browsers: int, once: bool, port: int | None, console: Console) -> bool:
     """False if anybody is unaccounted for, or a browser got what it did not want."""
-    with tempfile.TemporaryDirectory(prefix="tocsin-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="tocsin-demo-") as name, _world_of_its_own(name):
         folder = Path(name)
         settings, environment = settings_for_parts(data_dir=name, port=port, subscribe_rate="off")
         console.print("Starting servers, API, workers, beat and simulator …")
-        async with simulated(settings, environment, folder, console) as control_url:
-            key = await first_key(settings) or "(the key of TOCSIN_ADMIN_KEY)"
-            async with Rehearsal(settings, key, control_url, console) as rehearsal:
+        async with simulated(settings, environment, folder, console) as ready:
+            key = await first_key(settings) or ""
+            async with Rehearsal(settings, key, ready["control_url"], console) as rehearsal:
                 good = await rehearsal.play(browsers)
             if once:
                 return good
-            _tell_addresses(console, settings, key)
+            _tell_addresses(console, settings, key, ready)
             await told_to_end(console)
             return True
 
 
-def _tell_addresses(console: Console, settings: Settings, key: str) -> None:
+@contextmanager
+def _world_of_its_own(folder: str) -> Iterator[None]:
+    """No setting of a real Tocsin reaches the demo: it would alert real readers through simulated push services, which
+    know nothing of them, answer 404, and so end their subscriptions."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        del os.environ[name]
+    before = Path.cwd()
+    os.chdir(folder)  # where there is no tocsin.toml
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _tell_addresses(console: Console, settings: Settings, key: str, ready: Mapping[str, str]) -> None:
     console.print()
     console.print(f"  Readers   {settings.url}/", highlight=False)
     console.print(f"  Console   {settings.url}/console#key={key}", highlight=False, soft_wrap=True)
     console.print(f"  Ops       {settings.url}/ops#key={key}", highlight=False, soft_wrap=True)
     console.print(f"  API       {settings.url}/docs", highlight=False)
     console.print(f"  Key       {key}", highlight=False, soft_wrap=True)
+    console.print(f"  Simulator {ready['control_url']}/summary", highlight=False)
+    console.print(f"  Firefox   subscribes here with dom.push.serverURL = {ready['autopush_url']}", highlight=False)
     console.print("\nCtrl-C ends everything.")

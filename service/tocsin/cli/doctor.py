@@ -3,16 +3,22 @@
 import difflib
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
 
+from tocsin.api.auth import is_trusted
+from tocsin.cli.reach import ADVICE, ask
+from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Misconfigured, Unavailable
+from tocsin.push.guard import is_public
 from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.client import Server
 from tocsin.store.health import clock_skew, durability_fault
+from tocsin.store.proxies import Proxies
 
 # VAPID tokens and leases bear no more than this; a push service refuses a token from the future.
 MOST_SKEW = 5.0
@@ -37,6 +43,7 @@ async def doctor(console: Console) -> bool:
     findings = [_settings(settings), *_unknown(), _key(settings), _roots(settings), *_links(settings)]
     for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekeys)):
         findings.append(await _server(name, url))
+    findings += [*await _proxy(settings), *await _push_services(settings)]
     for finding in findings:
         _tell(console, finding)
     return all(finding.good is not False for finding in findings)
@@ -88,12 +95,15 @@ def _links(settings: Settings) -> list[Finding]:
 
 
 async def _server(name: str, url: str) -> Finding:
-    server = Server(url)
+    try:
+        server = Server(url)
+    except ValueError as error:
+        return Finding(name, False, f"{_variable(name)} is no address of a server: {error}")
     try:
         skew = await clock_skew(server)
         fault = await durability_fault(server) if name == "store" else None
-    except Unavailable as error:
-        return Finding(name, False, f"{error.detail}: start it, or `tocsin up`, or set TOCSIN_{name.upper()}_URL")
+    except Unavailable:
+        return Finding(name, False, f"does not answer: start it, or `tocsin up`, or set {_variable(name)}")
     finally:
         await server.close()
     if fault:
@@ -101,6 +111,49 @@ async def _server(name: str, url: str) -> Finding:
     if skew > MOST_SKEW:
         return Finding(name, False, f"its clock is {skew:.0f} s off this machine's: run a time service on both")
     return Finding(name, True, "answers" + (", and keeps what it is told" if name == "store" else ""))
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.removesuffix('s').upper()}_URL"
+
+
+async def _proxy(settings: Settings) -> list[Finding]:
+    """Readers behind a proxy that is not trusted are one address to us, with one rate for all of them."""
+    try:
+        server = Server(settings.store)
+    except ValueError:
+        return []  # told already
+    try:
+        address = await Proxies(server).noted()
+    except Unavailable:
+        return []
+    finally:
+        await server.close()
+    if address is None or is_trusted(address, settings.trusted_proxies):
+        return [Finding("proxy", True, "none that is not trusted was seen in a day")]
+    detail = (
+        f"{address} sends X-Forwarded-For and is not trusted, so all readers behind it count as one address: "
+        f"name it in {PREFIX}TRUSTED_PROXIES if it is your proxy"
+    )
+    return [Finding("proxy", None if is_public(address) else False, detail)]
+
+
+async def _push_services(settings: Settings) -> list[Finding]:
+    try:
+        found = await ask(settings)
+    except Misconfigured as error:
+        return [Finding("push services", False, error.detail)]
+    return [finding for name, answers in found.items() for finding in _reached(name, answers)]
+
+
+def _reached(name: str, answers: Mapping[str, Answer]) -> list[Finding]:
+    """One host of a push service is enough for it; another that is silent is worth knowing."""
+    silent = {host: answer.failure for host, answer in answers.items() if answer.failure}
+    good = [host for host in answers if host not in silent]
+    findings = [Finding(name, True, f"{', '.join(good)} answers")] if good else []
+    return findings + [
+        Finding(name, None if good else False, f"{host}: {ADVICE[failure]}") for host, failure in silent.items()
+    ]
 
 
 def _tell(console: Console, finding: Finding) -> None:

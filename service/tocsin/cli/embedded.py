@@ -47,7 +47,8 @@ def _part(name: str, settings: Settings, folder: Path, options: list[str]) -> Pa
     private_folder(folder)
     socket = settings.socket_dir / f"{name}.sock"
     argv = [server_binary(), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
-    argv += ["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--daemonize", "no", *options]
+    argv += ["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--daemonize", "no"]
+    argv += ["--logfile", str(folder / "server.log"), *options]
     return Part(name, argv, ready_url=f"unix://{socket}", is_server=True)
 
 

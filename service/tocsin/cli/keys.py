@@ -1,21 +1,27 @@
 """`tocsin keys`: API keys, and the application server's VAPID key."""
 
 import asyncio
+import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tocsin import clock
-from tocsin.cli.opened import opened
+from tocsin.cli.opened import console, opened
+from tocsin.domain.errors import Invalid
 from tocsin.domain.roles import Role
+from tocsin.domain.text import text_fault
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import load
+from tocsin.store.api_keys import ApiKey
 
 app = typer.Typer(help="API keys, and the VAPID key.", no_args_is_help=True)
 api = typer.Typer(help="Keys with which editors, operators and programs call the API.", no_args_is_help=True)
 vapid = typer.Typer(help="The key with which push services know this server.", no_args_is_help=True)
+MAX_NAME = 60
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
 app.add_typer(api, name="api")
 app.add_typer(vapid, name="vapid")
 
@@ -24,28 +30,37 @@ app.add_typer(vapid, name="vapid")
 def add(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     role: Annotated[list[Role], typer.Option(help="May be given several times.")],
+    as_json: AsJson = False,
 ) -> None:
     """Makes a key and prints it, this once."""
+    if message := text_fault(name, 1, MAX_NAME):
+        raise Invalid.at("name", message)
 
-    async def run() -> str:
+    async def run() -> tuple[ApiKey, str]:
         async with opened() as (store, _):
-            return (await store.api_keys.make(name, frozenset(role), clock.now()))[1]
+            return await store.api_keys.make(name, frozenset(role), clock.now())
 
-    print(asyncio.run(run()))  # noqa: T201
+    key, text = asyncio.run(run())
+    print(json.dumps({"id": key.id, "key": text}) if as_json else text)  # noqa: T201
 
 
 @api.command("list")
-def list_() -> None:
+def list_(as_json: AsJson = False) -> None:
     """All keys, without the keys themselves."""
 
-    async def run() -> None:
-        table = Table("Id", "Name", "Roles", "Made", box=None)
+    async def run() -> list[ApiKey]:
         async with opened() as (store, _):
-            for key in await store.api_keys.all():
-                table.add_row(key.id, key.name, ", ".join(sorted(key.roles)), f"{key.created_at:%Y-%m-%d}")
-        Console().print(table)
+            return await store.api_keys.all()
 
-    asyncio.run(run())
+    keys = asyncio.run(run())
+    if as_json:
+        shown = [{**key.model_dump(mode="json", exclude={"secret_hash"}), "roles": sorted(key.roles)} for key in keys]
+        print(json.dumps(shown, indent=2))  # noqa: T201
+        return
+    table = Table(Column("Id", no_wrap=True), "Name", "Roles", "Made", box=None)
+    for key in keys:
+        table.add_row(key.id, key.name, ", ".join(sorted(key.roles)), f"{key.created_at:%Y-%m-%d}")
+    console().print(table)
 
 
 @api.command("delete")

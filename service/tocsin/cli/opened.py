@@ -1,11 +1,31 @@
-"""The store of a running Tocsin, for commands."""
+"""What commands share: the store of a running Tocsin, and a console that shows text as it is."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tocsin.domain.errors import Unavailable
+from pydantic import ValidationError
+from rich.console import Console
+
+from tocsin.domain.errors import Invalid, Unavailable
 from tocsin.settings import Settings, load
 from tocsin.store.store import Store
+
+# The longest headline, and the columns before it.
+WIDE = 240
+
+
+def console() -> Console:
+    """Headlines and names are anybody's: `[/]` or `:bell:` in them is text. Only a terminal has an edge to wrap at."""
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """pydantic's faults in the API's words."""
+    from tocsin.api.body import fault  # noqa: PLC0415 (it brings aiohttp along)
+
+    return Invalid(map(fault, error.errors()))
 
 
 @asynccontextmanager

@@ -76,9 +76,12 @@ class Rehearsal:
                     await self._post("/v1/subscriptions", body)
                     advance(1)
 
-            async with asyncio.TaskGroup() as group:
-                for _ in range(_AT_ONCE):
-                    group.create_task(subscribe_rest())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(_AT_ONCE):
+                        group.create_task(subscribe_rest())
+            except* TocsinError as failures:
+                raise failures.exceptions[0] from None
 
     def _draw(self, topics: list[str]) -> Preferences:
         """Many readers share a set: few topics, a level, now and then one of its own for a topic."""

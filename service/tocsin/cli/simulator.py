@@ -13,6 +13,7 @@ async def simulate(
     folder: Path, control_port: int, autopush_port: int, ready_file: Path | None, console: Console
 ) -> None:
     """Runs until it is asked to stop; tells the settings that lead a Tocsin here."""
+    folder = folder.resolve()
     ready = ready_file or folder / "ready.json"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)
@@ -25,5 +26,7 @@ async def simulate(
         told = json.loads(ready.read_text())
         console.print(f"TOCSIN_PUSH_CONNECT_TO={told['connect_to']}", highlight=False, soft_wrap=True)
         console.print(f"TOCSIN_PUSH_CA_FILE={told['ca_file']}", highlight=False, soft_wrap=True)
-        console.print(f"control: {told['control_url']}   Firefox's dom.push.serverURL: {told['autopush_url']}")
+        console.print(
+            f"control: {told['control_url']}   Firefox's dom.push.serverURL: {told['autopush_url']}", soft_wrap=True
+        )
     await task

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from tocsin.cli.opened import opened
-from tocsin.domain.errors import Fault, Invalid
+from tocsin.cli.opened import console, invalid, opened
+from tocsin.domain.errors import Invalid
 from tocsin.domain.topics import MAX_TOPICS, Topic
 
 app = typer.Typer(help="List topics, or set them from a file.", no_args_is_help=True)
@@ -37,14 +36,16 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for pro
     if as_json:
         print(TypeAdapter(tuple[Topic, ...]).dump_json(topics, indent=2).decode())  # noqa: T201
         return
-    table = Table("Id", "Name", "Default", "Description", box=None)
+    table = Table(Column("Id", no_wrap=True), "Name", "Default", "Description", box=None)
     for topic in topics:
         table.add_row(topic.id, topic.name, "yes" if topic.default else "", topic.description)
-    Console().print(table)
+    console().print(table)
 
 
 @app.command()
-def apply(file: Annotated[Path, typer.Argument(help="TOML with a [[topics]] table for each.", exists=True)]) -> None:
+def apply(
+    file: Annotated[Path, typer.Argument(help="TOML with a [[topics]] table for each.", exists=True, dir_okay=False)],
+) -> None:
     """Sets the topics to those of a file. Readers of a topic that is no longer there keep their other ones."""
     topics = read_topics(file)
 
@@ -53,7 +54,7 @@ def apply(file: Annotated[Path, typer.Argument(help="TOML with a [[topics]] tabl
             await store.topics.replace(topics)
 
     asyncio.run(run())
-    Console().print(f"{len(topics)} topics are in force")
+    console().print(f"{len(topics)} topics are in force")
 
 
 def read_topics(file: Path) -> list[Topic]:
@@ -63,7 +64,7 @@ def read_topics(file: Path) -> list[Topic]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid.at(file.name, f"is not TOML: {error}") from None
     except ValidationError as error:
-        raise Invalid(Fault(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()) from None
+        raise invalid(error) from None
     ids = [topic.id for topic in topics]
     if repeated := {topic for topic in ids if ids.count(topic) > 1}:
         raise Invalid.at("topics", f"{', '.join(sorted(repeated))} is there twice")

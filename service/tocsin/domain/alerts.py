@@ -89,7 +89,8 @@ class AlertDraft(BaseModel):
     @property
     def body_hash(self) -> str:
         """Stands for what was asked, however it was written down: the same words in another order are the same."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        # Without defaults, so that a repeat is known for one by a newer version that has more fields.
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
 class Alert(BaseModel):

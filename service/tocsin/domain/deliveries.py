@@ -151,11 +151,16 @@ MARK_OF = {Outcome.ACCEPTED: Mark.ACCEPTED, Outcome.GONE: Mark.GONE, Outcome.REJ
 
 
 def classify(answer: Answer) -> Rule:
-    """The table of answers. A redirect is never followed: it counts as an outage, as do 5xx and no answer at all."""
+    """The table of answers. A redirect is never followed: it counts as an outage, as do 5xx and no answer at all.
+
+    Any other 2xx is success too (RFC 9110 §15.3): retried, it would be on the reader's screen again and again.
+    """
     if answer.failure is Failure.REFUSED_ADDRESS:
         return _REJECTED
     if answer.failure is not None:
         return _FAILED
     if rule := _RULES.get(answer.status):
         return rule
+    if 200 <= answer.status < 300:
+        return _ACCEPTED
     return _REJECTED if 400 <= answer.status < 500 else _FAILED

@@ -53,7 +53,7 @@ class PreferencesPatch(BaseModel):
         levels = dict(stored.topic_levels)
         if "topic_levels" in self.model_fields_set:
             if self.topic_levels is None:
-                levels = {}
+                levels = dict(defaults.topic_levels)
             for topic, level in (self.topic_levels or {}).items():
                 if level is None:
                     levels.pop(topic, None)
@@ -70,8 +70,8 @@ class PreferencesPatch(BaseModel):
         ]
         faults += [
             Fault(f"{path}topic_levels.{topic}", f"there is no topic {topic!r}")
-            for topic in self.topic_levels or ()
-            if topic not in known
+            for topic, level in (self.topic_levels or {}).items()
+            if level is not None and topic not in known  # a topic that is gone can still be let go
         ]
         if faults:
             raise Invalid(faults)

@@ -31,7 +31,7 @@ class PushSubscription(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     endpoint: str
-    expirationTime: float | int | None = None  # noqa: N815 (the browser's own name)
+    expirationTime: float | None = None  # noqa: N815 (the browser's own name)
     keys: PushKeys
 
     def checked(self, allowed_hosts: Sequence[str]) -> "Subscription":
@@ -108,8 +108,9 @@ class Record:
     @classmethod
     def unpack(cls, packed: bytes) -> "Record":
         """Raises UnknownRecord for a form that a newer version wrote: it must not be taken for nobody."""
-        if packed[0] != cls._VERSION:
-            raise UnknownRecord(f"a subscription record has version {packed[0]}; this program knows {cls._VERSION}")
+        version = packed[0] if packed else None
+        if version != cls._VERSION or len(packed) < cls._LAYOUT.size:
+            raise UnknownRecord(f"a subscription record has version {version}; this program knows {cls._VERSION}")
         _, key_id, created, counter, auth, point = cls._LAYOUT.unpack_from(packed)
         endpoint = packed[cls._LAYOUT.size :].decode("ascii")
         return cls(endpoint, b"\x04" + point, auth, key_id, created, counter)

@@ -10,6 +10,7 @@ from tocsin.domain.errors import Misconfigured
 TopicId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 MAX_TOPICS = 200
+MAX_NAME = 60
 
 
 class Topic(BaseModel):
@@ -18,7 +19,7 @@ class Topic(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     id: TopicId
-    name: str = Field(min_length=1, max_length=60)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     description: str = Field(default="", max_length=200)
     default: bool = False
 
@@ -33,7 +34,12 @@ def parse_topics(text: str) -> tuple[Topic, ...]:
         topic_id, _, name = entry.partition(":")
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", topic_id):
             raise Misconfigured(f"TOPICS: {entry!r} has no id of 1 to 40 characters a-z, 0-9 and - before the colon")
-        topics.append(Topic(id=topic_id, name=name.strip() or topic_id.capitalize(), default=not topics))
+        name = name.strip() or topic_id.capitalize()
+        if len(name) > MAX_NAME:
+            raise Misconfigured(f"TOPICS: the name of {topic_id!r} is longer than {MAX_NAME} characters")
+        topics.append(Topic(id=topic_id, name=name, default=not topics))
+    if len(topics) > MAX_TOPICS:
+        raise Misconfigured(f"TOPICS: {len(topics)} topics; {MAX_TOPICS} are the most")
     if len({topic.id for topic in topics}) != len(topics):
         raise Misconfigured("TOPICS: an id is there twice")
     return tuple(topics)

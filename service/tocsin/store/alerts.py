@@ -18,8 +18,11 @@ LAPSED = PREFIX + "lapsed"
 FIRST_REQUEST = PREFIX + "first-request"
 _BY_TIME = PREFIX + "by-time"
 _COUNT = PREFIX + "count"
+_LEDGERS = PREFIX + "ledgers"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
+KEEP_LEDGERS = 50
+KEEP_LEDGERS_MS = 30 * 86_400_000
 
 
 def alert_key(alert_id: str) -> str:
@@ -53,7 +56,7 @@ class Alerts:
         """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body."""
         asked = f"{alert.draft.body_hash} {alert.id}"
         queued_ms = milliseconds(alert.queued_at)
-        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), _BY_TIME, OPEN, _COUNT]
+        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), _BY_TIME, OPEN, _COUNT, _LEDGERS]
         kept = await self._server.run(
             "queue_alert",
             keys,
@@ -105,8 +108,24 @@ class Alerts:
     async def oldest_ledger_ms(self, now_ms: int) -> int:
         """The moment before which no kept ledger began: numbers freed earlier can be given out again."""
         async with answering():
-            rows = await self._server.redis.zrange(_BY_TIME, 0, 0, withscores=True)
+            rows = await self._server.redis.zrange(_LEDGERS, 0, 0, withscores=True)
         return int(rows[0][1]) if rows else now_ms
+
+    async def with_old_ledgers(self, now_ms: int) -> list[str]:
+        """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
+        async with answering():
+            rows = await self._server.redis.zrange(_LEDGERS, 0, -1, withscores=True)
+        still_open = set(await self.open_ids())
+        over = len(rows) - KEEP_LEDGERS
+        return [
+            row.decode()
+            for place, (row, queued_ms) in enumerate(rows)
+            if (place < over or queued_ms < now_ms - KEEP_LEDGERS_MS) and row.decode() not in still_open
+        ]
+
+    async def ledgers_dropped(self, alert_id: str) -> None:
+        async with answering():
+            await self._server.redis.zrem(_LEDGERS, alert_id)
 
     async def count(self) -> int:
         """How many were ever queued."""
@@ -129,10 +148,14 @@ class Alerts:
     async def close(
         self, alert_id: str, state: AlertState, totals: dict[str, Any], now_ms: int, first_request_bucket: int | None
     ) -> bool:
-        """Ends an alert with its final account; True for the one caller that did."""
+        """Ends an alert with its final account; True for the one caller that did.
+
+        False too while any shard of it is due or in work, or where its run was never made.
+        """
         bucket = "" if first_request_bucket is None else first_request_bucket
         keys = [alert_key(alert_id), OPEN, FIRST_REQUEST]
-        return bool(await self._server.run("close_alert", keys, alert_id, state, json.dumps(totals), now_ms, bucket))
+        account = json.dumps(totals)
+        return bool(await self._server.run("close_alert", keys, PREFIX, alert_id, state, account, now_ms, bucket))
 
 
 def _asked_key(author: str, idempotency_key: str) -> str:

@@ -52,7 +52,7 @@ class ApiKeys:
     async def find(self, text: str) -> Caller | None:
         prefix, _, rest = text.partition("_")
         key_id, _, secret = rest.partition("_")
-        if prefix != "tk" or not key_id or not secret:
+        if prefix != "tk" or not key_id or not secret or not text.isascii():
             return None
         async with answering():
             kept = await self._server.redis.hget(_KEYS, key_id)

@@ -113,6 +113,14 @@ class Ledgers:
             found[push_service] = [_load_counts(row) for row in rows if row]
         return found
 
+    async def drop(self, alert_id: str, bounds: Mapping[str, int]) -> None:
+        """Forgets what became of each reader; the alert's totals stay."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for push_service, bound in bounds.items():
+                for number in range((bound + SHARD_SIZE - 1) // SHARD_SIZE):
+                    pipe.unlink(_run_key(f"{push_service}.{number}", alert_id))
+            await pipe.execute()
+
     async def ledger(self, alert_id: str, shard: str) -> Ledger | None:
         async with answering():
             kept = await self._server.redis.hget(_run_key(shard, alert_id), "ledger")

@@ -52,25 +52,58 @@ class Counted:
             _add(mine, theirs)
         self.accepted_in.update(other.accepted_in)
 
+    def since(self, earlier: "Counted") -> "Counted":
+        """What was counted after `earlier`."""
+        return Counted(
+            at_ms=self.at_ms,
+            statuses=_less(self.statuses, earlier.statuses),
+            outcomes=_less(self.outcomes, earlier.outcomes),
+            latency=_less(self.latency, earlier.latency),
+            accepted_in=self.accepted_in - earlier.accepted_in,
+            rates=self.rates,
+        )
+
+
+def _less(more: Mapping[str, Counter[str]], less: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    return {push_service: counts - less.get(push_service, Counter()) for push_service, counts in more.items()}
+
 
 def _add(mine: dict[str, Counter[str]], theirs: Mapping[str, Counter[str]]) -> None:
     for push_service, counts in theirs.items():
         mine.setdefault(push_service, Counter()).update(counts)
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What a process wrote last, and how much of it is in the sum of the ended ones already."""
+
+    written: bytes
+    folded: Counted
+
+
 class Processes:
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._told: dict[str, _Told] = {}
 
     async def write(self, process: str, counted: Counted) -> None:
-        async with answering():
-            await self._server.redis.hset(_PROCESSES, process, counted.dump())
+        """All that this process counted since it started."""
+        told = self._told.get(process)
+        folded = told.folded if told else Counted()
+        if not await self._put(process, counted.since(folded), is_first=told is None):
+            # It was idle for so long that it was taken for ended: only what it counted since is a row again.
+            folded = Counted.load(told.written) if told else folded
+            await self._put(process, counted.since(folded), is_first=True)
+        self._told[process] = _Told(counted.dump().encode(), folded)
+
+    async def _put(self, process: str, row: Counted, is_first: bool) -> bool:
+        return bool(await self._server.run("write_process", [_PROCESSES], process, row.dump(), int(is_first)))
 
     async def total(self, now_ms: int) -> Counted:
         """The sum over all processes, ended ones too; rates only of those that wrote lately."""
-        async with answering():
-            rows = await self._server.redis.hvals(_PROCESSES)
-            ended = await self._server.redis.get(_ENDED)
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            # At one moment: between two, a row that is folded would be seen twice, and counters would run backwards.
+            rows, ended = await pipe.hvals(_PROCESSES).get(_ENDED).execute()
         whole = Counted.load(ended) if ended else Counted()
         whole.rates = {}
         for counted in map(Counted.load, rows):

@@ -2,6 +2,9 @@
 
 import struct
 
+from pydantic import ValidationError
+
+from tocsin.domain.errors import UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.store.client import Server, answering
 
@@ -29,15 +32,23 @@ class Profiles:
         return self._numbers[canonical]
 
     async def get(self, numbers: set[int]) -> dict[int, Preferences]:
-        """The sets of these numbers."""
+        """The sets of these numbers. Raises UnknownRecord for a form that a newer version wrote."""
         missing = sorted(numbers - self._sets.keys() - {NOBODY})
         if missing:
             async with answering():
                 rows = await self._server.redis.hmget(_SETS, [str(number) for number in missing])
             for number, row in zip(missing, rows, strict=True):
                 if row is not None:
-                    self._sets[number] = Preferences.model_validate_json(row)
+                    self._sets[number] = _load(row)
         return {number: self._sets[number] for number in numbers if number in self._sets}
+
+
+def _load(row: bytes) -> Preferences:
+    try:
+        return Preferences.model_validate_json(row)
+    except ValidationError:
+        # Not followed by the error itself, which would quote what a reader chose.
+        raise UnknownRecord("a set of preferences has a form that this program does not know") from None
 
 
 def unpack_numbers(packed: bytes, size: int) -> tuple[int, ...]:

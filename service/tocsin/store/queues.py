@@ -1,5 +1,6 @@
 """How deep the queues are: shards that wait, from the store, and wake-ups that wait, from the broker."""
 
+import asyncio
 from dataclasses import dataclass
 
 from tocsin import clock
@@ -33,6 +34,8 @@ class Queues:
         now_ms = clock.milliseconds(clock.now())
         rates = (await self._store.processes.total(now_ms)).rates
         open_alerts = [await self._store.alerts.get(alert_id) for alert_id in await self._store.alerts.open_ids()]
+        # All at once: a broker that hangs costs its time-out once.
+        wake_ups = dict(zip(QUEUES, await asyncio.gather(*map(self._wake_ups, QUEUES)), strict=True))
         states = []
         for queue in QUEUES:
             queued_ms = {
@@ -41,10 +44,9 @@ class Queues:
                 if status.alert.queue == queue
             }
             depth = await self._store.runs.depth(list(queued_ms), queued_ms)
-            wake_ups = await self._wake_ups(queue)
-            waiting = (wake_ups or 0) if queue == MAINTENANCE else depth.waiting
+            waiting = (wake_ups[queue] or 0) if queue == MAINTENANCE else depth.waiting
             age = None if depth.oldest_ms is None else max(0.0, (now_ms - depth.oldest_ms) / 1000)
-            states.append(QueueState(queue, waiting, depth.in_work, age, rates.get(queue, 0.0), wake_ups))
+            states.append(QueueState(queue, waiting, depth.in_work, age, rates.get(queue, 0.0), wake_ups[queue]))
         return states
 
     async def _wake_ups(self, queue: str) -> int | None:

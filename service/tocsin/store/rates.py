@@ -22,6 +22,8 @@ class Rates:
         located = url.replace("unix://", "redis+unix://", 1)
         options: dict[str, Any] = {"socket_timeout": SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
         storage = RedisStorage(f"async+{located}", implementation="redispy", key_prefix="rates", **options)
+        bridge: Any = storage.bridge  # its type is that of every kind of server
+        self._redis = bridge.storage
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._items: dict[str, RateLimitItem] = {}
 
@@ -34,3 +36,6 @@ class Rates:
                 return
             reset = (await self._limiter.get_window_stats(item, what, who)).reset_time
         raise TooMany(f"at most {rate.replace('/', ' a ')}; wait and repeat", max(1, ceil(reset - time())))
+
+    async def close(self) -> None:
+        await self._redis.aclose()

@@ -14,6 +14,9 @@ from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
 from tocsin.store.alerts import HELD, LAPSED, OPEN, PREFIX, alert_key
 from tocsin.store.client import Argument, Server, answering
 
+# What a caller's clock may differ from the store's, where the worst is a wake-up too many.
+_CLOCKS_DIFFER_MS = 1_000
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -27,6 +30,18 @@ class Claim:
     @property
     def push_service(self) -> str:
         return shard_push_service(self.shard)
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        """The alert and the push service: a process works on one shard of each at a time."""
+        return self.alert_id, self.push_service
+
+
+@dataclass(frozen=True)
+class Unbegun:
+    """An alert that was queued and has no run yet."""
+
+    alert_id: str
 
 
 class Go(StrEnum):
@@ -67,13 +82,19 @@ class Runs:
         async with answering():
             return int(await self._server.redis.hget(f"{PREFIX}bounds:{claim.alert_id}", claim.push_service) or 0)
 
-    async def claim(self, queues: Sequence[str], busy: Collection[str]) -> Claim | None:
-        """The next shard, chosen by the store; `busy` push services are passed over."""
+    async def claim(self, queues: Sequence[str], busy: Collection[tuple[str, str]]) -> Claim | Unbegun | None:
+        """The next shard, chosen by the store; `busy` are pairs of alert and push service to pass over.
+
+        An alert whose run is not made yet comes first, as Unbegun; an empty push service passes over such a one.
+        """
+        passed = ",".join(f"{alert_id}:{push_service}" for alert_id, push_service in busy)
         row = await self._server.run(
-            "claim_shard", [OPEN, HELD, LAPSED], PREFIX, self._lease_ms, ",".join(queues), ",".join(busy)
+            "claim_shard", [OPEN, HELD, LAPSED], PREFIX, self._lease_ms, ",".join(queues), passed
         )
         if row is None:
             return None
+        if len(row) == 1:
+            return Unbegun(row[0].decode())
         return Claim(row[0].decode(), row[1].decode(), int(row[2]), from_milliseconds(int(row[3])))
 
     async def check(self, claim: Claim) -> tuple[Go, datetime]:
@@ -103,9 +124,7 @@ class Runs:
 
     async def hold(self, push_service: str, until: datetime) -> None:
         """Pauses a push service for all workers, never for less than it was."""
-        async with answering():
-            kept = int(await self._server.redis.hget(HELD, push_service) or 0)
-            await self._server.redis.hset(HELD, push_service, str(max(kept, milliseconds(until))))
+        await self._server.run("hold_service", [HELD], push_service, milliseconds(until))
 
     async def held(self) -> dict[str, datetime]:
         """For each push service that asked for one, the end of its last pause."""
@@ -123,17 +142,25 @@ class Runs:
             rows = await self._server.redis.hgetall(f"{PREFIX}bounds:{alert_id}")
         return {name.decode(): int(bound) for name, bound in rows.items()}
 
-    async def left(self, alert_id: str) -> int:
-        """Shards of a run that are due or in work."""
+    async def drop(self, alert_id: str) -> None:
+        """Forgets a run that is over."""
+        keys = [f"{PREFIX}{name}:{alert_id}" for name in ("bounds", "epochs")]
         async with answering():
-            return sum([sum(await self._cards(alert_id, name)) for name in await self.bounds(alert_id)])
+            await self._server.redis.unlink(*keys)
+
+    async def left(self, alert_id: str) -> int:
+        """Shards of a run that are due or in work, at one moment: one may be on its way between the two."""
+        return int(await self._server.run("count_left", [alert_key(alert_id)], PREFIX, alert_id))
 
     async def has_due(self, alert_id: str, now_ms: int) -> bool:
         """Whether any shard waits for a worker: due, or under a lease that lapsed."""
+        # A lease that ends later than its own length from now was written before the clock went back.
+        too_late = f"({now_ms + self._lease_ms + _CLOCKS_DIFFER_MS}"
         for push_service in await self.bounds(alert_id):
-            for name in ("due", "leased"):
-                async with answering():
-                    if await self._server.redis.zcount(f"{PREFIX}{name}:{alert_id}:{push_service}", "-inf", now_ms):
+            due, leased = (f"{PREFIX}{name}:{alert_id}:{push_service}" for name in ("due", "leased"))
+            async with answering():
+                for key, least, most in ((due, "-inf", now_ms), (leased, "-inf", now_ms), (leased, too_late, "+inf")):
+                    if await self._server.redis.zcount(key, least, most):
                         return True
         return False
 

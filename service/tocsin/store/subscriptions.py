@@ -1,9 +1,11 @@
 """Subscriptions: a record in its shard, a profile number beside it, and an index entry that names it.
 
-Registering spans slots: a number is reserved, the index names it (`pending`), record and profile are written, the index
-says `ready`. A crash between two steps leaves what a repeat of the same call, or the reconciler, completes.
+Registering spans slots: a number is reserved and its shard told whom to expect there, the index names it (`pending`),
+record and profile are written, the index says `ready`. A crash between two steps leaves what a repeat of the same call,
+or the reconciler, completes. Who is expected is written once: after a deletion nobody who was slow can do it again.
 """
 
+import hmac
 from dataclasses import dataclass, replace
 
 from tocsin.domain.errors import Conflict
@@ -15,20 +17,30 @@ from tocsin.store.index import Entry, Index
 from tocsin.store.numbers import Numbers
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
 
+_REGISTERING = "this browser is being registered by another call; repeat it"
+_CHANGED = "this subscription was changed by another call; repeat it"
+
 
 @dataclass(frozen=True)
 class Kept:
-    """A subscription as it is kept: `packed` is the record's bytes, for compare-and-set."""
+    """A subscription as it is kept: `packed` is the record's bytes and `profile_number` the number of its preferences,
+    both for compare-and-set."""
 
     address: Address
     record: Record
     packed: bytes
     preferences: Preferences
+    profile_number: int
 
 
 def shard_keys(shard: str) -> tuple[str, str, str]:
     """Records (hash, slot → packed), profiles (string, 4 bytes a slot) and gone (hash, slot → digest)."""
     return f"{{{shard}}}:records", f"{{{shard}}}:profiles", f"{{{shard}}}:gone"
+
+
+def _expected(shard: str) -> str:
+    """Hash, slot → digest of the browser whose first record is to be written there."""
+    return f"{{{shard}}}:expected"
 
 
 class Subscriptions:
@@ -45,58 +57,98 @@ class Subscriptions:
     async def add(
         self, subscription: Subscription, preferences: Preferences, key_id: bytes, now_ms: int, reusable_before_ms: int
     ) -> Kept:
-        """Keeps a subscription whose endpoint is not known yet. Raises Conflict when another call was quicker."""
+        """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
+
+        Raises Conflict when another call was quicker, with other keys.
+        """
         digest = subscription.digest
         entry = await self._index.get(digest)
-        if entry.address is None or entry.ready:  # a ready entry without a record is what a deletion left behind
+        # A ready entry without a record is what a deletion left behind; with one, another call was quicker.
+        if entry.address is None or (entry.ready and await self._read(entry.address, digest) is None):
             number = await self._numbers.reserve(subscription.endpoint.push_service, digest, now_ms, reusable_before_ms)
             address = Address(subscription.endpoint.push_service, number)
+            async with answering():
+                await self._server.redis.hset(_expected(address.shard), str(address.slot), digest)
             entry = await self._index.swap(digest, entry.raw, entries.pending(address))
             if entry.address != address:
                 await self._give_up(address, now_ms)
-                raise Conflict("this browser is being registered by another call; repeat it")
         return await self._complete(entry, subscription, preferences, key_id, now_ms)
 
     async def _complete(
         self, entry: Entry, subscription: Subscription, preferences: Preferences, key_id: bytes, now_ms: int
     ) -> Kept:
-        address = entry.address
-        assert address is not None  # noqa: S101 (for the type checker: both callers saw one)
         record = Record(
             subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=now_ms // 1000
         )
-        await self._put(address, record, preferences)
-        entry = await self._index.swap(subscription.digest, entries.pending(address), entries.ready(address))
-        if entry.address != address:
-            # Paused for over a minute in between: the number was taken back, so this record must not be sent to.
-            await self._drop(address, record.pack(), subscription.digest)
-            raise Conflict("this browser is being registered by another call; repeat it")
-        await self._numbers.settled(address.push_service, address.number)
-        return Kept(address, record, record.pack(), preferences)
+        address, digest = entry.address, subscription.digest
+        kept = await self._put(address, record, preferences) if address else None
+        if address is None or kept is None:
+            raise Conflict(_REGISTERING)
+        if not entry.ready:
+            entry = await self._index.swap(digest, entries.pending(address), entries.ready(address))
+            if entry.address != address:  # paused for over a minute in between: the number is being taken back
+                raise Conflict(_REGISTERING)
+            await self._numbers.settled(address.push_service, address.number)
+        return await self._agree(kept, record, preferences, subscription)
+
+    async def _put(self, address: Address, record: Record, preferences: Preferences) -> Kept | None:
+        """The first record of this browser at this number, ours or that of another call; None where it left again."""
+        number, packed = await self._profiles.number(preferences), record.pack()
+        keys = [*shard_keys(address.shard), _expected(address.shard)]
+        if await self._server.run("put_record", keys, address.slot, packed, NUMBER.pack(number), record.digest):
+            return Kept(address, record, packed, preferences, number)
+        return await self._read(address, record.digest)
+
+    async def _agree(self, kept: Kept, record: Record, preferences: Preferences, subscription: Subscription) -> Kept:
+        """Another call may have been quicker. It was the same browser's, if it has the same secret."""
+        if not hmac.compare_digest(kept.record.auth, record.auth):
+            raise Conflict(_REGISTERING)
+        if (kept.record.p256dh, kept.record.vapid_key_id) != (record.p256dh, record.vapid_key_id):
+            kept = await self.set_keys(kept, subscription, record.vapid_key_id)
+        return kept if kept.preferences == preferences else await self.set_preferences(kept, preferences)
 
     async def _give_up(self, address: Address, now_ms: int) -> None:
+        await self._expect_nobody(address)
         await self._numbers.free(address.push_service, address.number, now_ms)
         await self._numbers.settled(address.push_service, address.number)
 
+    async def _expect_nobody(self, address: Address) -> None:
+        async with answering():
+            await self._server.redis.hdel(_expected(address.shard), str(address.slot))
+
     async def set_keys(self, kept: Kept, subscription: Subscription, key_id: bytes) -> Kept:
-        """The same browser with new keys, or one that subscribed again with another application server key."""
+        """The same browser with new keys, or one that subscribed again with another application server key.
+
+        Raises Conflict when the subscription was deleted or got other keys meanwhile: a record that no index entry
+        names would be sent to for ever.
+        """
         record = replace(kept.record, p256dh=subscription.p256dh, auth=subscription.auth, vapid_key_id=key_id)
-        await self._put(kept.address, record, kept.preferences)
-        return replace(kept, record=record, packed=record.pack())
+        changed = replace(kept, record=record, packed=record.pack())
+        records = shard_keys(kept.address.shard)[0]
+        if not await self._server.run("swap_record", [records], kept.address.slot, kept.packed, changed.packed):
+            raise Conflict(_CHANGED)
+        return changed
 
     async def set_preferences(self, kept: Kept, preferences: Preferences) -> Kept:
-        """Raises Conflict when the subscription was deleted or got other keys meanwhile."""
+        """Raises Conflict when the subscription was deleted, or got other keys or preferences meanwhile: a merge patch
+        was made for those that were seen, and would undo the other's."""
         number = await self._profiles.number(preferences)
-        records, profiles, _ = shard_keys(kept.address.shard)
-        slot, packed_number = kept.address.slot, NUMBER.pack(number)
-        if not await self._server.run("set_profile", [records, profiles], slot, kept.packed, packed_number):
-            raise Conflict("this subscription was changed by another call; repeat it")
-        return replace(kept, preferences=preferences)
+        keys = shard_keys(kept.address.shard)[:2]
+        seen, wanted = NUMBER.pack(kept.profile_number), NUMBER.pack(number)
+        if not await self._server.run("set_profile", keys, kept.address.slot, kept.packed, seen, wanted):
+            raise Conflict(_CHANGED)
+        return replace(kept, preferences=preferences, profile_number=number)
 
     async def delete(self, kept: Kept, now_ms: int) -> None:
         """No request to this browser starts after this."""
-        await self._drop(kept.address, kept.packed, kept.record.digest)
-        await self.forget(kept.address, kept.record.digest, now_ms)
+        digest = kept.record.digest
+        while not await self._drop(kept.address, kept.packed, digest):
+            # It got other keys since it was seen: with its index entry gone it could never be deleted again.
+            changed = await self._read(kept.address, digest)
+            if changed is None:
+                break
+            kept = changed
+        await self.forget(kept.address, digest, now_ms)
 
     async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
         """The rest of a deletion: index entry, number, and the note that they are to be cleaned up."""
@@ -116,7 +168,12 @@ class Subscriptions:
                 await self._index.swap(left.digest, entries.pending(address), entries.ready(address))
                 await self._numbers.settled(left.push_service, left.number)
             else:
-                await self._index.swap(left.digest, entries.pending(address), entries.NONE)
+                entry = await self._index.swap(left.digest, entries.pending(address), entries.NONE)
+                if entry.address == address:  # a repeat completed it since we looked: the number is in use
+                    await self._numbers.settled(left.push_service, left.number)
+                    continue
+                await self._expect_nobody(address)
+                kept = await self._read(address, left.digest)  # from here on, what is not there will not come
                 if kept is not None:
                     await self._drop(address, kept.packed, left.digest)
                     await self.forget(address, left.digest, now_ms)
@@ -144,13 +201,8 @@ class Subscriptions:
             return None
         number = NUMBER.unpack(number_bytes.ljust(NUMBER.size, b"\0"))[0]
         preferences = (await self._profiles.get({number})).get(number)
-        return None if number == NOBODY or preferences is None else Kept(address, record, packed, preferences)
+        return None if number == NOBODY or preferences is None else Kept(address, record, packed, preferences, number)
 
-    async def _put(self, address: Address, record: Record, preferences: Preferences) -> None:
-        number = await self._profiles.number(preferences)
-        await self._server.run(
-            "put_record", shard_keys(address.shard), address.slot, record.pack(), NUMBER.pack(number)
-        )
-
-    async def _drop(self, address: Address, packed: bytes, digest: bytes) -> None:
-        await self._server.run("drop_record", shard_keys(address.shard), address.slot, packed, digest)
+    async def _drop(self, address: Address, packed: bytes, digest: bytes) -> bool:
+        """False where another record stands there, or none."""
+        return bool(await self._server.run("drop_record", shard_keys(address.shard), address.slot, packed, digest))

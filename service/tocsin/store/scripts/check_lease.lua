@@ -1,4 +1,5 @@
--- Before a window: is the shard still ours, and may we send? Renews the lease once a third of it is used.
+-- Before a window: is the shard still ours, and may we send? Renews the lease once a third of it is used, or when the
+-- clock went back: one that ends later than now + its length counts as lapsed for all others.
 -- KEYS alert leased epochs held; ARGV shard epoch lease_ms service
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -9,7 +10,8 @@ end
 if redis.call('HGET', KEYS[1], 'state') == 'stopped' then return {'stopped', 0} end
 local held = tonumber(redis.call('HGET', KEYS[4], ARGV[4]) or 0)
 if held > now then return {'held', held} end
-if tonumber(until_ms) - now < ARGV[3] * 2 / 3 then
+local rest = tonumber(until_ms) - now
+if rest < ARGV[3] * 2 / 3 or rest > tonumber(ARGV[3]) then
   redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 end
 return {'go', 0}

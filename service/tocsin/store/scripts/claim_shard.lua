@@ -1,6 +1,7 @@
 -- Chooses the next shard for a worker: flash first, then the alert with the fewest shards in work, then the oldest.
--- Lapsed leases come back on the way. The clock is the store's.
--- KEYS open held lapsed; ARGV prefix lease_ms queues(csv) busy(csv)
+-- Lapsed leases come back on the way. The clock is the store's. An alert whose run is yet to be made is given before
+-- any shard, by its id alone: a worker that is busy with others must not keep it waiting.
+-- KEYS open held lapsed; ARGV prefix lease_ms queues(csv) busy(csv of id:push_service)
 local prefix, lease_ms = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -14,7 +15,9 @@ local best = nil
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local run = redis.call('HMGET', prefix .. 'alert:' .. id, 'began_ms', 'services', 'queue', 'level', 'state',
     'ends_ms')
-  if run[1] and (queues[run[3]] or run[4] == 'flash') then
+  local ours = queues[run[3]] or run[4] == 'flash'
+  if ours and not run[1] and not busy[id .. ':'] then return {id} end
+  if ours and run[1] then
     local in_work, candidate, fewest = 0, nil, nil
     -- What is stopped or out of time has no request to make, so neither a hold nor a retry's moment matters.
     local over = run[5] == 'stopped' or tonumber(run[6]) <= now
@@ -34,7 +37,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
       local working = redis.call('ZCARD', leased)
       in_work = in_work + working
       local held = tonumber(redis.call('HGET', KEYS[2], service) or 0)
-      if not busy[service] and (over or held <= now) and (not fewest or working < fewest) then
+      if not busy[id .. ':' .. service] and (over or held <= now) and (not fewest or working < fewest) then
         local first = redis.call('ZRANGE', due, '-inf', over and '+inf' or now, 'BYSCORE', 'LIMIT', 0, 1)[1]
         if first then candidate, fewest = {due, leased, first}, working end
       end

@@ -1,5 +1,8 @@
--- Writes a record and its profile together. KEYS records profiles gone; ARGV slot record profile(4 bytes)
+-- Writes the first record of the browser that is expected here, and its profile with it; once.
+-- KEYS records profiles gone expected; ARGV slot record profile(4 bytes) digest
+if redis.call('HGET', KEYS[4], ARGV[1]) ~= ARGV[4] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('SETRANGE', KEYS[2], ARGV[1] * 4, ARGV[3])
 redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('HDEL', KEYS[4], ARGV[1])
 return 1

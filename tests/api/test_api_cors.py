@@ -1,0 +1,110 @@
+"""Pages of PUBLIC_URL and ALLOWED_ORIGINS may call the readers' API, and no other page may; editors' calls never."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from api_served import Served, assert_problem, changed, serve
+
+from tocsin.api.route import Route
+from tocsin.api.routes import ROUTES
+from tocsin.settings import Settings
+
+OURS, PARTNER, STRANGER = "https://news.example", "https://partner.example", "https://evil.example"
+READERS = [route for route in ROUTES if route.readers]
+OTHERS = [route for route in ROUTES if not route.readers]
+
+
+def named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+@pytest.fixture
+async def cors(settings: Settings) -> AsyncIterator[Served]:
+    async with serve(changed(settings, allowed_origins=(PARTNER,))) as served:
+        yield served
+
+
+def preflight(origin: str, method: str, headers: str = "authorization,content-type") -> dict[str, str]:
+    asked = {"Origin": origin, "Access-Control-Request-Method": method}
+    return {**asked, "Access-Control-Request-Headers": headers} if headers else asked
+
+
+def address(route: Route) -> str:
+    return re.sub(r"{\w+}", "x", route.path)
+
+
+@pytest.mark.parametrize("route", READERS, ids=named)
+async def test_a_preflight_lets_the_pages_call(cors: Served, route: Route) -> None:
+    for origin in (OURS, PARTNER):
+        reply = await cors.call("OPTIONS", address(route), headers=preflight(origin, route.method))
+
+        assert reply.status == 200
+        assert reply.headers["Access-Control-Allow-Origin"] == origin
+        assert reply.headers["Access-Control-Allow-Methods"] == route.method
+        assert set(reply.headers["Access-Control-Allow-Headers"].lower().split(",")) == {
+            "authorization",
+            "content-type",
+        }
+        assert "Access-Control-Allow-Credentials" not in reply.headers
+
+
+@pytest.mark.parametrize("route", READERS, ids=named)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        preflight(STRANGER, "{method}"),
+        preflight("null", "{method}"),
+        preflight(f"{OURS}.evil.example", "{method}"),
+        preflight(OURS, "PUT"),
+        preflight(OURS, "{method}", "x-other"),
+    ],
+    ids=["stranger", "null", "suffix", "method", "header"],
+)
+async def test_a_preflight_refuses_all_else(cors: Served, route: Route, asked: dict[str, str]) -> None:
+    headers = {name: value.replace("{method}", route.method) for name, value in asked.items()}
+
+    reply = await cors.call("OPTIONS", address(route), headers=headers)
+
+    assert_problem(reply, 403, "forbidden")
+    assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+async def test_the_answer_names_the_origin_that_asked_even_when_it_refuses(cors: Served) -> None:
+    for origin in (OURS, PARTNER):
+        for method, path, status in (
+            ("GET", "/v1/site", 200),
+            ("GET", "/v1/subscriptions/x", 404),
+            ("POST", "/v1/subscriptions", 415),
+        ):
+            reply = await cors.call(method, path, headers={"Origin": origin})
+            assert reply.status == status
+            assert reply.headers["Access-Control-Allow-Origin"] == origin
+            assert set(reply.headers["Access-Control-Expose-Headers"].split(",")) == {"ETag", "Retry-After"}
+            assert "Access-Control-Allow-Credentials" not in reply.headers
+
+
+async def test_a_cache_between_keeps_origins_apart(cors: Served) -> None:
+    first = await cors.call("GET", "/v1/site", headers={"Origin": OURS})
+    again = await cors.call("GET", "/v1/site", headers={"Origin": PARTNER, "If-None-Match": first.headers["ETag"]})
+
+    assert (first.headers["Vary"], again.headers["Vary"]) == ("Origin", "Origin")
+    assert again.status == 304
+    assert again.headers["Access-Control-Allow-Origin"] == PARTNER
+
+
+@pytest.mark.parametrize("path", ["/v1/site", "/v1/subscriptions/x"])
+async def test_another_origin_is_told_nothing(cors: Served, path: str) -> None:
+    for origin in (STRANGER, "null"):
+        reply = await cors.call("GET", path, headers={"Origin": origin})
+        assert not [name for name in reply.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("route", OTHERS, ids=named)
+async def test_all_other_routes_know_no_cors(cors: Served, route: Route) -> None:
+    asked = await cors.call("OPTIONS", address(route), headers=preflight(OURS, route.method))
+    called = await cors.call(route.method, address(route), headers={**cors.editor, "Origin": OURS})
+
+    assert_problem(asked, 405, "method_not_allowed")
+    for reply in (asked, called):
+        assert not [name for name in reply.headers if name.lower().startswith("access-control")]

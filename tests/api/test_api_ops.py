@@ -1,0 +1,188 @@
+"""What operators and their machines read: is it up, how deep are the queues, the metrics by their promised names."""
+
+import re
+from typing import Any
+
+import pytest
+from api_served import Served, assert_problem, changed, serve
+from prometheus_client.parser import text_string_to_metric_families
+
+from town import Town
+
+QUEUES = {"priority", "standard", "maintenance"}
+PUSH_SERVICES = {"fcm", "mozilla", "apple", "wns"}
+PROMISED = {
+    "tocsin_alerts_queued_total": set(),
+    "tocsin_push_attempts_total": {"push_service", "outcome"},
+    "tocsin_unaccounted": set(),
+    "tocsin_queue_depth": {"queue"},
+    "tocsin_queue_oldest_age_seconds": {"queue"},
+    "tocsin_breaker_open": {"push_service"},
+    "tocsin_subscriptions": {"push_service"},
+    "tocsin_leases_lapsed_total": set(),
+    "tocsin_prekeys": set(),
+    "tocsin_canary_age_seconds": set(),
+    "tocsin_build_info": {"version"},
+    "tocsin_queued_to_first_request_seconds_bucket": {"le"},
+    "tocsin_queued_to_first_request_seconds_count": set(),
+    "tocsin_queued_to_first_request_seconds_sum": set(),
+    "tocsin_queued_to_accepted_seconds_bucket": {"le"},
+    "tocsin_queued_to_accepted_seconds_count": set(),
+    "tocsin_queued_to_accepted_seconds_sum": set(),
+}
+Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
+
+
+def parsed(text: str) -> Samples:
+    found: Samples = {}
+    for family in text_string_to_metric_families(text):
+        assert family.documentation
+        assert family.type in ("counter", "gauge", "histogram")
+        for sample in family.samples:
+            samples = found.setdefault(sample.name, {})
+            labels = tuple(sorted(sample.labels.items()))
+            assert labels not in samples
+            samples[labels] = sample.value
+    return found
+
+
+def labelled(samples: Samples, name: str, label: str) -> set[str]:
+    return {dict(labels)[label] for labels in samples[name]}
+
+
+async def test_every_promised_metric_is_there_before_its_first_use(api: Served) -> None:
+    reply = await api.call("GET", "/metrics")
+    samples = parsed(reply.text)
+
+    assert reply.headers["Content-Type"].startswith("text/plain; version=")
+    for name, labels in PROMISED.items():
+        assert name in samples
+        assert all({label for label, _ in key} == labels for key in samples[name]), name
+    assert labelled(samples, "tocsin_queue_depth", "queue") == QUEUES
+    assert labelled(samples, "tocsin_queue_oldest_age_seconds", "queue") == QUEUES
+    for name in ("tocsin_push_attempts_total", "tocsin_breaker_open", "tocsin_subscriptions"):
+        assert labelled(samples, name, "push_service") >= PUSH_SERVICES
+    zero = {name: values for name, values in samples.items() if name != "tocsin_build_info"}
+    assert {value for values in zero.values() for value in values.values()} == {0}
+
+
+async def test_histograms_rise_to_their_count(api: Served) -> None:
+    samples = parsed((await api.call("GET", "/metrics")).text)
+
+    for name in ("tocsin_queued_to_first_request_seconds", "tocsin_queued_to_accepted_seconds"):
+        rows = sorted((float(dict(labels)["le"]), value) for labels, value in samples[f"{name}_bucket"].items())
+        assert [value for _, value in rows] == sorted(value for _, value in rows)
+        assert rows[-1] == (float("inf"), samples[f"{name}_count"][()])
+
+
+async def test_metrics_count_what_was_done(town: Town) -> None:
+    before = await scraped(town)
+    await town.subscribe(5)
+    await town.ended((await town.send())["id"])
+    after = await scraped(town, lambda samples: accepted(samples) >= accepted(before) + 5)
+
+    assert after["tocsin_alerts_queued_total"][()] == 1
+    assert after["tocsin_subscriptions"][(("push_service", "fcm"),)] == 5
+    assert after["tocsin_unaccounted"][()] == 0
+    assert after["tocsin_queued_to_first_request_seconds_count"][()] == 1
+
+
+def accepted(samples: Samples) -> float:
+    return samples["tocsin_push_attempts_total"][(("outcome", "accepted"), ("push_service", "fcm"))]
+
+
+async def scraped(town: Town, wanted: Any = lambda _: True) -> Samples:
+    """Processes write their counts once a second."""
+    while True:
+        async with town.session.get("/metrics") as response:
+            assert response.status == 200
+            samples = parsed(await response.text())
+        if wanted(samples):
+            return samples
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"])
+async def test_metrics_through_a_proxy_need_the_role(api: Served, header: str) -> None:
+    proxied = {header: "127.0.0.1"}
+
+    for trusted in ((), ("127.0.0.1",)):
+        async with serve(changed(api.settings, trusted_proxies=trusted)) as served:
+            assert_problem(await served.call("GET", "/metrics", headers=proxied), 401, "unauthorized")
+            editor, ops = await served.api_key("editor"), await served.api_key("ops")
+            assert_problem(await served.call("GET", "/metrics", headers={**proxied, **editor}), 403, "forbidden")
+            assert (await served.call("GET", "/metrics", headers={**proxied, **ops})).status == 200
+
+
+async def test_alive_and_ready_are_open_to_all(api: Served) -> None:
+    live, ready = await api.call("GET", "/livez"), await api.call("GET", "/readyz")
+
+    assert (live.status, live.text) == (200, "ok\n")
+    assert (ready.status, ready.json) == (200, {"ready": True, "checks": {"store": "ok", "broker": "ok"}})
+
+
+async def test_the_queues_say_what_waits(api: Served) -> None:
+    await api.queue({"level": "flash"})
+    await api.queue({"level": "update"})
+
+    answer = (await api.call("GET", "/v1/ops/queues", headers=await api.api_key("ops"))).json
+
+    queues = {queue["queue"]: queue for queue in answer["queues"]}
+    assert queues.keys() == QUEUES
+    assert [queues[name]["waiting"] for name in ("priority", "standard")] == [1, 1]
+    assert all(queues[name]["oldest_age_seconds"] >= 0 for name in ("priority", "standard"))
+    assert {queue["in_work"] for queue in queues.values()} == {0}
+    assert answer["unaccounted"] == 0
+
+
+async def test_every_known_push_service_is_told_of(api: Served) -> None:
+    answer = (await api.call("GET", "/v1/ops/push-services", headers=await api.api_key("ops"))).json
+
+    views = {view["push_service"]: view for view in answer["push_services"]}
+    assert views.keys() >= PUSH_SERVICES
+    for view in views.values():
+        assert view["subscriptions"] == 0
+        assert set(view["answers"].values()) == {0}
+        assert (view["held_until"], view["latency_ms"], view["statuses"]) == (None, None, {})
+
+
+PAGES = ["/", "/console", "/ops", "/docs"]
+FILES = ["/sw.js", "/tocsin.js", "/manifest.webmanifest", "/assets/base.css", "/docs/rapidoc-min.js", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_needs_no_other_host_and_no_inline_script(api: Served, path: str) -> None:
+    reply = await api.call("GET", path)
+
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert reply.headers["X-Frame-Options"] == "DENY"
+    policy = reply.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert not re.search(r"https?:|\*|unsafe-eval", policy)
+    sources = re.findall(r"""(?:src|href|action)=["']([^"']*)""", reply.text)
+    assert not [source for source in sources if re.match(r"\w+:|//", source)]
+    assert not re.findall(r"<script(?![^>]*\bsrc=)|\son\w+=", reply.text)
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_a_file_is_not_sent_again_to_who_has_it(api: Served, path: str) -> None:
+    first = await api.call("GET", path)
+    again = await api.call("GET", path, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (first.status, again.status, again.body) == (200, 304, b"")
+    assert first.headers["Cache-Control"] == again.headers["Cache-Control"] == "no-cache"
+    assert first.headers["Vary"] == again.headers["Vary"] == "Accept-Encoding"
+    assert first.headers["ETag"] == again.headers["ETag"]
+
+
+async def test_the_service_worker_may_serve_the_whole_path(api: Served) -> None:
+    reply = await api.call("GET", "/sw.js")
+
+    assert reply.headers["Content-Type"].startswith("text/javascript")
+    assert reply.headers["Service-Worker-Allowed"] == "/"
+
+
+async def test_the_site_name_is_text_wherever_it_stands(api: Served) -> None:
+    async with serve(changed(api.settings, site_name='<b>News & "Views"</b>')) as served:
+        assert "<b>News" not in (await served.call("GET", "/")).text
+        assert (await served.call("GET", "/manifest.webmanifest")).json["name"] == '<b>News & "Views"</b>'
+        assert (await served.call("GET", "/v1/site")).json["name"] == '<b>News & "Views"</b>'

@@ -1,0 +1,66 @@
+"""The setting TOPICS, and who may do what."""
+
+import pytest
+from pydantic import ValidationError
+
+from tocsin.domain.errors import Misconfigured
+from tocsin.domain.roles import Role, holds
+from tocsin.domain.topics import MAX_TOPICS, Topic, parse_topics
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" , ,", []),
+        ("world:World news", [("world", "World news", True)]),
+        (
+            "world:World, sport: Sport: live ,culture",
+            [("world", "World", True), ("sport", "Sport: live", False), ("culture", "Culture", False)],
+        ),
+        ("a-1:", [("a-1", "A-1", True)]),
+        ("welt:Überblick", [("welt", "Überblick", True)]),
+    ],
+)
+def test_topics_in_their_order_and_the_first_is_the_default(text: str, expected: list[tuple[str, str, bool]]) -> None:
+    assert [(topic.id, topic.name, topic.default) for topic in parse_topics(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("World:World", "World"),
+        ("world:World,:Sport", ":Sport"),
+        ("-x:X", "-x:X"),
+        ("wor ld:World", "wor ld"),
+        ("w" * 41, "wwww"),
+        ("world:One,world:Two", "twice"),
+        ("world:" + "x" * 61, "world"),
+        (",".join(f"t{number}" for number in range(MAX_TOPICS + 1)), "201"),
+    ],
+)
+def test_a_mistake_is_told_with_its_entry(text: str, named: str) -> None:
+    with pytest.raises(Misconfigured, match=named):
+        parse_topics(text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"id": "World", "name": "x"}, {"id": "world", "name": ""}, {"id": "world", "name": "x", "description": "x" * 201}],
+)
+def test_what_is_no_topic(fields: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        Topic.model_validate(fields)
+
+
+@pytest.mark.parametrize("needed", Role)
+@pytest.mark.parametrize(
+    "held", [frozenset(), *(frozenset({role}) for role in Role), frozenset({Role.EDITOR, Role.OPS})]
+)
+def test_a_role_is_held_or_is_admins(held: frozenset[Role], needed: Role) -> None:
+    assert holds(held, needed) is (needed in held or Role.ADMIN in held)
+
+
+def test_an_editor_is_not_ops_and_a_reporter_is_nothing_else() -> None:
+    assert not holds(frozenset({Role.EDITOR}), Role.OPS)
+    assert not holds(frozenset({Role.REPORTER}), Role.EDITOR)
