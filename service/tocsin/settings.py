@@ -77,7 +77,9 @@ class Settings(BaseSettings):
     window: int = Field(
         100, ge=1, le=1_000, description="Most requests in flight or not yet recorded, in one worker process."
     )
-    lease_seconds: float = Field(30.0, ge=1, le=300, description="How long a worker may hold a shard unrenewed.")
+    lease_seconds: float = Field(
+        30.0, ge=1, le=300, description="How long a worker may hold a shard unrenewed. Change it while no worker runs."
+    )
     request_seconds: float = Field(10.0, ge=0.5, le=60, description="Most seconds for one request to a push service.")
     reconcile_seconds: float = Field(2.0, ge=0.2, le=60, description="How often the reconciler looks for what is due.")
     retry_seconds: float = Field(2.0, gt=0, le=300, description="First back-off; doubles each time, with full jitter.")

@@ -135,6 +135,20 @@ async def test_a_flash_does_not_wait_for_the_alert_before_it(town: Town) -> None
         assert await town.got(alert_id, views) == [1] * 1_200
 
 
+async def test_a_record_that_cannot_be_read_costs_nobody_else_the_alert(town: Town) -> None:
+    views = await town.subscribe(COUNT)
+    records = "{fcm.0}:records"
+    slot, packed = next(iter((await town.store.server.redis.hgetall(records)).items()))
+    newer = b"\x63" + packed[1:]
+    await town.store.server.redis.hset(records, slot, newer)
+
+    alert = await town.ended((await town.send())["id"])
+
+    assert (alert["progress"]["set_aside"], alert["progress"]["accepted"]) == (1, COUNT - 1)
+    assert sorted(await town.got(alert["id"], views)) == [0] + [1] * (COUNT - 1)
+    assert await town.store.server.redis.hget(records, slot) == newer
+
+
 async def test_stop_means_stop(town: Town) -> None:
     views = await town.subscribe(300)
     await town.simulator.set_faults("fcm", DelayFault(milliseconds=500))

@@ -78,7 +78,7 @@ async def _wait(at_work: Lanes) -> None:
 
 async def _work(runtime: Runtime, claim: Claim) -> None:
     """One shard. What goes wrong in it must not end the others' requests: its lease lapses, and it is tried again."""
-    runtime.permits.join()
+    runtime.permits.join(claim.push_service)
     try:
         alert = await runtime.alert(claim.alert_id)
         if await ShardRun(runtime, claim, alert).work():
@@ -88,4 +88,4 @@ async def _work(runtime: Runtime, claim: Claim) -> None:
     except Exception:
         log.exception("shard given up", alert=claim.alert_id, shard=claim.shard)
     finally:
-        runtime.permits.leave()
+        runtime.permits.leave(claim.push_service)

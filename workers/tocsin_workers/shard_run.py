@@ -1,23 +1,30 @@
 """One shard of a run: planned once, then sent window by window until nothing is pending."""
 
-import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+
+import structlog
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert
 from tocsin.domain.decisions import decide
 from tocsin.domain.deliveries import MARK_OF, Answer, Mark, Outcome, classify, planned
-from tocsin.domain.errors import Unavailable
+from tocsin.domain.errors import UnknownRecord
 from tocsin.domain.subscriptions import SHARD_SIZE, Address, endpoint_digest
+from tocsin.push.curl_sender import CONNECT_SECONDS
 from tocsin.store.ledgers import Recipient
 from tocsin.store.profiles import NOBODY
 from tocsin.store.runs import Claim, Go
 from tocsin_workers.letters import Letter, Letters
+from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_book import ShardBook
 
-_STORE_PAUSE = 0.2
+log = structlog.get_logger()
+
+# What was checked so long ago (the process was paused, or the store was slow) is checked again before a request.
+_CHECK_HOLDS_SECONDS = 0.4
 
 
 class ShardRun:
@@ -29,6 +36,10 @@ class ShardRun:
         self._claim = claim
         self._alert = alert
         self._attempts_end = alert.attempts_end(claim.began_at)
+        # A request may wait for its connection so long.
+        self._last_start = self._attempts_end - timedelta(seconds=CONNECT_SECONDS)
+        self._checked = 0.0
+        self._held_until = claim.began_at
         self._letters = Letters(alert, claim.began_at, runtime.application_server, runtime.settings)
         self._first_number = int(claim.shard.rpartition(".")[2]) * SHARD_SIZE
         self._wanted: dict[int, Mark] = {NOBODY: Mark.NOBODY}
@@ -40,31 +51,37 @@ class ShardRun:
         while book is not None and last is None:
             wanted = len(book.next_slots(clock.now(), self._runtime.settings.window))
             # The checks come after the wait for permits: a stop or the end may have come meanwhile.
-            permits = await self._runtime.permits.take(max(1, wanted))
+            push_service = self._claim.push_service
+            permits = await self._runtime.permits.take(push_service, max(1, wanted))
             try:
                 last = await self._step(book, permits)
             finally:
-                await self._runtime.permits.give_back(permits)
+                await self._runtime.permits.give_back(push_service, permits)
         return bool(last)
 
     async def _step(self, book: ShardBook, permits: int) -> bool | None:
         """One window, where there is one to send; None to go on, else whether this was the last shard of the run."""
         now = clock.now()
-        if now >= self._attempts_end:
-            return await self._end_all(book, Mark.EXPIRED)
-        go, held_until = await self._store.runs.check(self._claim)
+        go = await self._check()
         if go is Go.LOST:
             return False
+        if go is Go.ENDED or now >= self._last_start:
+            return await self._end_all(book, Mark.EXPIRED)
         if go is Go.STOPPED:
             return await self._end_all(book, Mark.STOPPED)
         if go is Go.HELD:
-            return await self._hand_back(held_until)
+            return await self._hand_back(self._held_until)
         if self._runtime.stopping():
             return await self._hand_back(now)
         slots = book.next_slots(now, permits)
         if not slots:
             return await self._rest(book)
         return None if await self._window(book, slots) else False
+
+    async def _check(self) -> Go:
+        self._checked = time.monotonic()
+        go, self._held_until = await patiently(lambda: self._store.runs.check(self._claim))
+        return go
 
     async def _open(self) -> ShardBook | None:
         """The shard as the last claim left it, or planned now; None when a later claim was here before us."""
@@ -95,12 +112,14 @@ class ShardRun:
 
     async def _window(self, book: ShardBook, slots: Sequence[int]) -> bool:
         """Sends to these slots as they stand now and records it; False when the shard is not ours any more."""
-        recipients = await self._store.ledgers.read(self._claim, slots)
+        recipients = await patiently(lambda: self._store.ledgers.read(self._claim, slots))
         if recipients is None:
             return False
         await self._decide_for({recipient.profile_number for recipient in recipients})
         now = clock.now()
         letters = [letter for recipient in recipients if (letter := self._letter(book, recipient, now))]
+        if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and await self._check() is not Go.GO:
+            return True  # the next step says what follows from it
         if letters:
             book.first_request(now)
         answers = await self._runtime.sender.send([letter.envelope for letter in letters])
@@ -120,7 +139,15 @@ class ShardRun:
         if recipient.packed is None or self._wanted[recipient.profile_number] is not Mark.PENDING:
             book.mark(recipient.slot, Mark.OPTED_OUT)
             return None
-        letter = self._letters.write(recipient.slot, recipient.packed, now)
+        try:
+            letter = self._letters.write(recipient.slot, recipient.packed, now)
+        except (UnknownRecord, ValueError) as error:
+            # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
+            log.exception(
+                "set aside", alert=self._alert.id, shard=self._claim.shard, slot=recipient.slot, error=str(error)
+            )
+            book.mark(recipient.slot, Mark.SET_ASIDE)
+            return None
         if letter is None:
             book.mark(recipient.slot, Mark.REJECTED)
         return letter
@@ -143,38 +170,42 @@ class ShardRun:
         ]
         if waits:
             until = clock.now() + timedelta(seconds=max(waits))
-            await self._store.runs.hold(self._claim.push_service, until)
+            await patiently(lambda: self._store.runs.hold(self._claim.push_service, until))
 
     async def _write(self, book: ShardBook, gone: Sequence[Letter] = ()) -> bool:
         """Keeps the book, and deletes the gone in the same write; False when the shard is not ours any more."""
         rows = [(letter.slot, letter.packed, letter.envelope.url) for letter in gone]
-        while True:
-            try:
-                dropped = await self._store.ledgers.write(self._claim, book.ledger, book.counts, book.retries, rows)
-                break
-            except Unavailable:
-                # A store that is away for a while must not make us send twice: it is told again what was done.
-                await asyncio.sleep(_STORE_PAUSE)
+        counts = book.counts
+        # What was done is told again until it is kept: it must not be done twice.
+        dropped = await patiently(
+            lambda: self._store.ledgers.write(self._claim, book.ledger, counts, book.retries, rows)
+        )
         if dropped is None:
             return False
         now_ms = clock.milliseconds(clock.now())
         for slot, _, endpoint in rows:
             if slot in dropped:
-                address = Address(self._claim.push_service, self._first_number + slot)
-                await self._store.subscriptions.forget(address, endpoint_digest(endpoint), now_ms)
+                await self._forget(slot, endpoint_digest(endpoint), now_ms)
         return True
+
+    async def _forget(self, slot: int, digest: bytes, now_ms: int) -> None:
+        address = Address(self._claim.push_service, self._first_number + slot)
+        await patiently(lambda: self._store.subscriptions.forget(address, digest, now_ms))
 
     async def _end_all(self, book: ShardBook, mark: Mark) -> bool:
         """The alert was stopped or its time is over: whoever still waited for it is marked so."""
         book.mark_unfinished(mark)
-        return await self._write(book) and await self._store.runs.finish(self._claim)
+        return await self._write(book) and await self._finish()
 
     async def _rest(self, book: ShardBook) -> bool:
         """Nothing can be sent now: the shard is finished, or due again with its first retry."""
         if book.first_retry is None:
-            return await self._store.runs.finish(self._claim)
+            return await self._finish()
         return await self._hand_back(book.first_retry)
 
     async def _hand_back(self, due: datetime) -> bool:
-        await self._store.runs.hand_back(self._claim, min(due, self._attempts_end))
+        await patiently(lambda: self._store.runs.hand_back(self._claim, min(due, self._attempts_end)))
         return False
+
+    async def _finish(self) -> bool:
+        return await patiently(lambda: self._store.runs.finish(self._claim))

@@ -2,8 +2,11 @@
 
 import asyncio
 import hmac
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from hashlib import sha256
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -16,7 +19,7 @@ from tocsin.api.errors import problem
 from tocsin.api.models import Limits, Registered, Registration, Site, SubscriptionView, TestPushed
 from tocsin.api.route import ANSWER_SECONDS, answer
 from tocsin.domain.deliveries import Outcome, classify
-from tocsin.domain.errors import Conflict, NotFound
+from tocsin.domain.errors import Changed, Conflict, NotFound
 from tocsin.domain.levels import Level
 from tocsin.domain.payload import test_notification
 from tocsin.domain.preferences import PreferencesPatch
@@ -26,8 +29,10 @@ from tocsin.push.one_off import push_once
 from tocsin.store.subscriptions import Kept
 
 TEST_TTL = 300
-# Quick clicks on a page race one another: a merge patch is made anew for what the other one left.
-PATCH_TRIES = 5
+# Quick clicks on a page race one another, and so do a page and its worker.
+TRIES = 5
+
+Result = TypeVar("Result")
 
 
 async def site(call: Call[BaseModel]) -> web.Response:
@@ -48,16 +53,26 @@ async def site(call: Call[BaseModel]) -> web.Response:
 async def register(call: Call[Registration]) -> web.Response:
     store = call.services.store
     subscription = call.body.subscription.checked(call.services.settings.allowed_push_hosts)
-    patch = call.body.preferences
-    patch.check_topics(await store.topics.ids(), "preferences.")
-    kept = await store.subscriptions.get(subscription.digest)
-    if kept is None:
-        kept, status = await _add(call, subscription), 201
-    else:
-        kept, status = await _repeat(call, kept, subscription), 200
+    call.body.preferences.check_topics(await store.topics.ids(), "preferences.")
+    kept, status = await _while_changed(lambda: _keep(call, subscription))
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
     return answer(registered, status)
+
+
+async def _keep(call: Call[Registration], subscription: Subscription) -> tuple[Kept, int]:
+    kept = await call.services.store.subscriptions.get(subscription.digest)
+    if kept is None:
+        return await _add(call, subscription), 201
+    return await _repeat(call, kept, subscription), 200
+
+
+async def _while_changed(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Who comes second looks again at what the other call left."""
+    for _ in range(TRIES - 1):
+        with suppress(Changed):
+            return await attempt()
+    return await attempt()
 
 
 async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
@@ -102,16 +117,12 @@ async def read(call: Call[BaseModel]) -> web.Response:
 
 
 async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
-    for tries_left in reversed(range(PATCH_TRIES)):
+    async def change() -> Kept:
         kept = await _proven(call)
         call.body.check_topics(await call.services.store.topics.ids())
-        try:
-            kept = await _prefer(call, kept, call.body)
-            break
-        except Conflict:
-            if not tries_left:
-                raise
-    return answer(_view(kept))
+        return await _prefer(call, kept, call.body)
+
+    return answer(_view(await _while_changed(change)))
 
 
 async def delete(call: Call[BaseModel]) -> web.Response:

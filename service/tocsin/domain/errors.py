@@ -78,6 +78,10 @@ class Conflict(TocsinError):
     code = "conflict"
 
 
+class Changed(Conflict):
+    """Another call changed the thing meanwhile: the same call may be repeated."""
+
+
 class TooMany(TocsinError):
     """Over a rate. `retry_after` is in whole seconds."""
 

@@ -50,6 +50,7 @@ class Go(StrEnum):
     GO = "go"
     LOST = "lost"  # the lease lapsed and somebody else may be at it: leave everything as it is
     STOPPED = "stopped"
+    ENDED = "ended"  # no request may start any more
     HELD = "held"  # the push service asked for a pause
 
 

@@ -8,7 +8,7 @@ or the reconciler, completes. Who is expected is written once: after a deletion 
 import hmac
 from dataclasses import dataclass, replace
 
-from tocsin.domain.errors import Conflict
+from tocsin.domain.errors import Changed
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import SHARD_SIZE, Address, Record, Subscription
 from tocsin.store import index as entries
@@ -59,7 +59,7 @@ class Subscriptions:
     ) -> Kept:
         """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
 
-        Raises Conflict when another call was quicker, with other keys.
+        Raises Changed when another call was quicker, with other keys.
         """
         digest = subscription.digest
         entry = await self._index.get(digest)
@@ -83,11 +83,11 @@ class Subscriptions:
         address, digest = entry.address, subscription.digest
         kept = await self._put(address, record, preferences) if address else None
         if address is None or kept is None:
-            raise Conflict(_REGISTERING)
+            raise Changed(_REGISTERING)
         if not entry.ready:
             entry = await self._index.swap(digest, entries.pending(address), entries.ready(address))
             if entry.address != address:  # paused for over a minute in between: the number is being taken back
-                raise Conflict(_REGISTERING)
+                raise Changed(_REGISTERING)
             await self._numbers.settled(address.push_service, address.number)
         return await self._agree(kept, record, preferences, subscription)
 
@@ -102,7 +102,7 @@ class Subscriptions:
     async def _agree(self, kept: Kept, record: Record, preferences: Preferences, subscription: Subscription) -> Kept:
         """Another call may have been quicker. It was the same browser's, if it has the same secret."""
         if not hmac.compare_digest(kept.record.auth, record.auth):
-            raise Conflict(_REGISTERING)
+            raise Changed(_REGISTERING)
         if (kept.record.p256dh, kept.record.vapid_key_id) != (record.p256dh, record.vapid_key_id):
             kept = await self.set_keys(kept, subscription, record.vapid_key_id)
         return kept if kept.preferences == preferences else await self.set_preferences(kept, preferences)
@@ -119,24 +119,24 @@ class Subscriptions:
     async def set_keys(self, kept: Kept, subscription: Subscription, key_id: bytes) -> Kept:
         """The same browser with new keys, or one that subscribed again with another application server key.
 
-        Raises Conflict when the subscription was deleted or got other keys meanwhile: a record that no index entry
+        Raises Changed when the subscription was deleted or got other keys meanwhile: a record that no index entry
         names would be sent to for ever.
         """
         record = replace(kept.record, p256dh=subscription.p256dh, auth=subscription.auth, vapid_key_id=key_id)
         changed = replace(kept, record=record, packed=record.pack())
         records = shard_keys(kept.address.shard)[0]
         if not await self._server.run("swap_record", [records], kept.address.slot, kept.packed, changed.packed):
-            raise Conflict(_CHANGED)
+            raise Changed(_CHANGED)
         return changed
 
     async def set_preferences(self, kept: Kept, preferences: Preferences) -> Kept:
-        """Raises Conflict when the subscription was deleted, or got other keys or preferences meanwhile: a merge patch
+        """Raises Changed when the subscription was deleted, or got other keys or preferences meanwhile: a merge patch
         was made for those that were seen, and would undo the other's."""
         number = await self._profiles.number(preferences)
         keys = shard_keys(kept.address.shard)[:2]
         seen, wanted = NUMBER.pack(kept.profile_number), NUMBER.pack(number)
         if not await self._server.run("set_profile", keys, kept.address.slot, kept.packed, seen, wanted):
-            raise Conflict(_CHANGED)
+            raise Changed(_CHANGED)
         return replace(kept, preferences=preferences, profile_number=number)
 
     async def delete(self, kept: Kept, now_ms: int) -> None:
