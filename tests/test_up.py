@@ -154,3 +154,12 @@ async def _until_ready(port: int) -> None:
             except aiohttp.ClientError:
                 pass  # not listening yet
             await asyncio.sleep(0.05)
+
+
+async def test_a_worker_without_the_key_says_so_and_ends(tmp_path: Path) -> None:
+    """One of its own making would be refused by every reader's push service."""
+    async with started(tmp_path, "worker", "--queues", "priority", TOCSIN_DATA_DIR=str(tmp_path / "data")) as process:
+        told = await output_until(process, "missing")
+        assert await process.wait() == 1
+    assert "TOCSIN_VAPID_PRIVATE_KEY_FILE" in told
+    assert not (tmp_path / "data" / "vapid.pem").exists()

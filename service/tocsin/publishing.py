@@ -92,7 +92,7 @@ class Publishing:
 
     async def unaccounted(self) -> int:
         """Over the alerts at work and the latest ended ones: 0, or something is wrong."""
-        open_alerts = [await self._store.alerts.get(alert_id) for alert_id in await self._store.alerts.open_ids()]
+        open_alerts = await self._store.alerts.open()
         ended = [status for status in await self._store.alerts.latest(_WATCHED_ENDED) if status.totals is not None]
         reports = [await self.report(status) for status in open_alerts + ended]
         return sum(int(report.progress["unaccounted"]) for report in reports)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from samples import an_alert
 from tocsin.domain.errors import Invalid
 from tocsin.domain.levels import Level
-from tocsin.domain.payload import MAX_PAYLOAD, collapse_key, notification, urgency
-from tocsin.domain.payload import test_notification as own_test
+from tocsin.domain.payload import MAX_PAYLOAD, collapse_key, notification, own_test, urgency
 
 
 def test_the_shape() -> None:

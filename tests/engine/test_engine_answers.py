@@ -149,6 +149,20 @@ async def test_a_record_that_cannot_be_read_costs_nobody_else_the_alert(town: To
     assert await town.store.server.redis.hget(records, slot) == newer
 
 
+async def test_preferences_that_cannot_be_read_cost_nobody_else_the_alert(town: Town) -> None:
+    await town.subscribe(COUNT)
+    (odd,) = await town.subscribe(1, {"topics": ["world"], "min_level": "breaking"})
+    redis, sets = town.store.server.redis, "{profiles}:sets"
+    number = int(await redis.hlen(sets)) + 1
+    await redis.hset(sets, str(number), '{"topics": ["world"], "mood": "gloomy"}')
+    await redis.setrange("{fcm.0}:profiles", COUNT * 4, number.to_bytes(4, "little"))
+
+    alert = await town.ended((await town.send())["id"])
+
+    assert (alert["progress"]["set_aside"], alert["progress"]["accepted"]) == (1, COUNT)
+    assert await town.got(alert["id"], [odd]) == [0]
+
+
 async def test_stop_means_stop(town: Town) -> None:
     views = await town.subscribe(300)
     await town.simulator.set_faults("fcm", DelayFault(milliseconds=500))

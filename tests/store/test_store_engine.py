@@ -68,6 +68,7 @@ class Engine(RuleBasedStateMachine):
 
     async def _open(self, url: str) -> Store:
         store = Store(url, 30)
+        store.runs.grace_ms = 0
         await store.server.redis.flushall()
         return store
 

@@ -1,8 +1,10 @@
 """The Celery application: each task is one line into the runtime of its process."""
 
-import multiprocessing
+import os
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
+import structlog
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from tocsin import jobs
@@ -11,17 +13,25 @@ from tocsin_workers.deliver import deliver as deliver_due
 from tocsin_workers.reconcile import reconcile as reconcile_all
 from tocsin_workers.runtime import Runtime
 
+log = structlog.get_logger()
+
 settings = load()
 app = jobs.celery_app(settings)
 
-# Made before the fork, so that the main process can tell its children that it was asked to stop.
-_stopping = multiprocessing.get_context("fork").Event()
+# Made before the fork, so that the main process can tell its children that it was asked to stop. Without a lock: a
+# child that is killed while it looks would leave one held for ever.
+_stopping = RawValue("b", 0)
 _runtimes: list[Runtime] = []
 
 
 @worker_process_init.connect
 def _start(**_: Any) -> None:
-    _runtimes.append(Runtime.start(settings, app, _stopping.is_set))
+    try:
+        _runtimes.append(Runtime.start(settings, app, lambda: bool(_stopping.value)))
+    except BaseException:
+        # Celery would log it and go on with a process that takes wake-ups and cannot work.
+        log.exception("worker process does not start")
+        os._exit(1)
 
 
 @worker_process_shutdown.connect
@@ -32,7 +42,7 @@ def _end(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def _stop(**_: Any) -> None:
-    _stopping.set()
+    _stopping.value = 1
 
 
 @app.task(name=jobs.DELIVER)

@@ -1,6 +1,5 @@
 """An alert becomes a run: every shard that has subscriptions at this moment is due."""
 
-from tocsin import clock
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin_workers.close import close_if_done
 from tocsin_workers.runtime import Runtime
@@ -10,7 +9,7 @@ async def begin(runtime: Runtime, alert_id: str) -> None:
     """Makes the run and wakes others to help. Any number may call this at once: one makes it."""
     alert = await runtime.alert(alert_id)
     bounds = await runtime.store.numbers.bounds()
-    if not await runtime.store.runs.begin(alert_id, bounds, alert.attempts_end(clock.now())):
+    if not await runtime.store.runs.begin(alert_id, bounds, alert.attempts_end(await runtime.store.runs.now())):
         return
     shards = sum(-(-bound // SHARD_SIZE) for bound in bounds.values())
     if shards == 0:

@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter, deque
+from contextlib import suppress
 
 from tocsin import clock
 from tocsin.domain.deliveries import Answer, Outcome
+from tocsin.domain.errors import Unavailable
 from tocsin.domain.progress import time_bucket
 from tocsin.store.processes import Counted, Processes
 
@@ -32,7 +34,8 @@ class Counting:
 
     async def write_if_due(self) -> None:
         if time.monotonic() - self._written > _EVERY_SECONDS:
-            await self.write()
+            with suppress(Unavailable):  # figures for people to watch: nothing waits for them
+                await self.write()
 
     async def write(self) -> None:
         now = time.monotonic()

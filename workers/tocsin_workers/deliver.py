@@ -4,9 +4,8 @@ import asyncio
 import time
 
 import structlog
-from pydantic import ValidationError
 
-from tocsin.domain.errors import NotFound, Unavailable
+from tocsin.domain.errors import Unavailable
 from tocsin.domain.queues import PRIORITY, STANDARD
 from tocsin.store.runs import Claim, Unbegun
 from tocsin_workers.begin import begin
@@ -34,15 +33,19 @@ async def deliver(runtime: Runtime, queue: str) -> None:
     started = time.monotonic()
     at_work: Lanes = {}
     unreadable: set[str] = set()
-    while True:
-        in_time = time.monotonic() - started < _SLICE_SECONDS and not runtime.stopping()
-        claim = await _next(runtime, queue, at_work, unreadable) if in_time else None
-        if claim is not None:
-            at_work[claim.lane] = asyncio.create_task(_work(runtime, claim))
-        elif at_work:
-            await _wait(at_work)
-        else:
-            break
+    try:
+        while True:
+            in_time = time.monotonic() - started < _SLICE_SECONDS and not runtime.stopping()
+            claim = await _next(runtime, queue, at_work, unreadable) if in_time else None
+            if claim is not None:
+                at_work[claim.lane] = asyncio.create_task(_work(runtime, claim))
+            elif at_work:
+                await _wait(at_work)
+            else:
+                break
+    finally:
+        # Whatever went wrong here, requests under way are recorded: nobody else would know of them.
+        await asyncio.gather(*at_work.values())
     await runtime.counting.write()
     if not in_time and not runtime.stopping():
         await runtime.wake_ups.deliver(queue, 1)
@@ -58,7 +61,9 @@ async def _next(runtime: Runtime, queue: str, at_work: Lanes, unreadable: set[st
                 return claim
             try:
                 await begin(runtime, claim.alert_id)
-            except (ValidationError, NotFound):
+            except Unavailable:
+                raise
+            except Exception:
                 # Written by a newer version, perhaps: left for a worker that can read it, and no others held up.
                 log.exception("alert not begun", alert=claim.alert_id)
                 unreadable.add(claim.alert_id)

@@ -12,9 +12,8 @@ _MEND_EVERY_MS = 60_000
 async def reconcile(runtime: Runtime) -> None:
     now_ms = clock.milliseconds(clock.now())
     store = runtime.store
-    for alert_id in await store.alerts.open_ids():
-        status = await store.alerts.get(alert_id)
-        queue = status.alert.queue
+    for status in await store.alerts.open():
+        alert_id, queue = status.alert.id, status.alert.queue
         if status.began_at is None:
             await runtime.wake_ups.deliver(queue, 1)
         elif not (left := await store.runs.left(alert_id)):

@@ -37,7 +37,7 @@ class Runtime:
         self.stopping = stopping
         self.store = Store(settings.store, settings.lease_seconds, STORE_TIMEOUT)
         self.sender: Sender = CurlSender.from_settings(settings)
-        self.application_server = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+        self.application_server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")

@@ -12,7 +12,6 @@ from tocsin.domain.decisions import decide
 from tocsin.domain.deliveries import MARK_OF, Answer, Mark, Outcome, classify, planned
 from tocsin.domain.errors import UnknownRecord
 from tocsin.domain.subscriptions import SHARD_SIZE, Address, endpoint_digest
-from tocsin.push.curl_sender import CONNECT_SECONDS
 from tocsin.store.ledgers import Recipient
 from tocsin.store.profiles import NOBODY
 from tocsin.store.runs import Claim, Go
@@ -36,8 +35,6 @@ class ShardRun:
         self._claim = claim
         self._alert = alert
         self._attempts_end = alert.attempts_end(claim.began_at)
-        # A request may wait for its connection so long.
-        self._last_start = self._attempts_end - timedelta(seconds=CONNECT_SECONDS)
         self._checked = 0.0
         self._held_until = claim.began_at
         self._letters = Letters(alert, claim.began_at, runtime.application_server, runtime.settings)
@@ -65,7 +62,7 @@ class ShardRun:
         go = await self._check()
         if go is Go.LOST:
             return False
-        if go is Go.ENDED or now >= self._last_start:
+        if go is Go.ENDED:
             return await self._end_all(book, Mark.EXPIRED)
         if go is Go.STOPPED:
             return await self._end_all(book, Mark.STOPPED)
@@ -85,7 +82,7 @@ class ShardRun:
 
     async def _open(self) -> ShardBook | None:
         """The shard as the last claim left it, or planned now; None when a later claim was here before us."""
-        kept = await self._store.ledgers.begin(self._claim)
+        kept = await patiently(lambda: self._store.ledgers.begin(self._claim))
         if kept is None:
             return None
         if kept.ledger is not None and kept.counts is not None:
@@ -95,19 +92,19 @@ class ShardRun:
 
     async def _plan(self, profile_numbers: Sequence[int]) -> ShardBook:
         """Decides for each reader, once for each set of preferences. Who registered since the run began is passed."""
-        bound = await self._store.runs.bound(self._claim)
+        bound = await patiently(lambda: self._store.runs.bound(self._claim))
         numbers = profile_numbers[: max(0, bound - self._first_number)]
         await self._decide_for(set(numbers))
         return ShardBook.planned([self._wanted[number] for number in numbers], SHARD_SIZE)
 
     async def _decide_for(self, numbers: set[int]) -> None:
-        """Fills the table of what each set of preferences comes to; a set that is not known is nobody's."""
+        """Fills the table of what each set of preferences comes to; a set that cannot be read is set aside."""
         new = numbers - self._wanted.keys()
-        profiles = await self._store.profiles.get(new) if new else {}
+        profiles = await patiently(lambda: self._store.profiles.readable(new)) if new else {}
         now = clock.now()
         for number in new:
             preferences = profiles.get(number)
-            mark = Mark.NOBODY if preferences is None else planned(decide(self._alert.audience, preferences, now))
+            mark = Mark.SET_ASIDE if preferences is None else planned(decide(self._alert.audience, preferences, now))
             self._wanted[number] = mark
 
     async def _window(self, book: ShardBook, slots: Sequence[int]) -> bool:
@@ -136,14 +133,15 @@ class ShardRun:
 
     def _letter(self, book: ShardBook, recipient: Recipient, now: datetime) -> Letter | None:
         """What goes to a recipient; None for one who is not to get it any more, who is marked here."""
-        if recipient.packed is None or self._wanted[recipient.profile_number] is not Mark.PENDING:
-            book.mark(recipient.slot, Mark.OPTED_OUT)
+        wanted = self._wanted[recipient.profile_number]
+        if recipient.packed is None or wanted is not Mark.PENDING:
+            book.mark(recipient.slot, Mark.SET_ASIDE if wanted is Mark.SET_ASIDE else Mark.OPTED_OUT)
             return None
         try:
             letter = self._letters.write(recipient.slot, recipient.packed, now)
         except (UnknownRecord, ValueError) as error:
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
-            log.exception(
+            log.warning(
                 "set aside", alert=self._alert.id, shard=self._claim.shard, slot=recipient.slot, error=str(error)
             )
             book.mark(recipient.slot, Mark.SET_ASIDE)

@@ -64,7 +64,11 @@ def untrusted_proxy(request: web.Request, trusted_proxies: tuple[str, ...]) -> s
 def is_local(request: web.Request) -> bool:
     """A caller on this machine that no proxy stands before."""
     address = _address(request.remote or "")
-    return address is not None and address.is_loopback and not _proxied(request)
+    # The host's name too: a page elsewhere could have its own name lead here (DNS rebinding).
+    host = request.url.host or ""
+    named = _address(host)
+    here = host == "localhost" or (named is not None and named.is_loopback)
+    return address is not None and address.is_loopback and here and not _proxied(request)
 
 
 def _proxied(request: web.Request) -> bool:

@@ -21,7 +21,7 @@ from tocsin.api.route import ANSWER_SECONDS, answer
 from tocsin.domain.deliveries import Outcome, classify
 from tocsin.domain.errors import Changed, Conflict, NotFound
 from tocsin.domain.levels import Level
-from tocsin.domain.payload import test_notification
+from tocsin.domain.payload import own_test
 from tocsin.domain.preferences import PreferencesPatch
 from tocsin.domain.subscriptions import Subscription, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
@@ -31,6 +31,8 @@ from tocsin.store.subscriptions import Kept
 TEST_TTL = 300
 # Quick clicks on a page race one another, and so do a page and its worker.
 TRIES = 5
+# Each distinct set is kept for good, so one browser must not make them without end; a person's clicks are fewer.
+PREFERENCE_RATE = "30/minute"
 
 Result = TypeVar("Result")
 
@@ -54,6 +56,8 @@ async def register(call: Call[Registration]) -> web.Response:
     store = call.services.store
     subscription = call.body.subscription.checked(call.services.settings.allowed_push_hosts)
     call.body.preferences.check_topics(await store.topics.ids(), "preferences.")
+    if await store.subscriptions.get(subscription.digest) is None:
+        await _count_address(call)
     kept, status = await _while_changed(lambda: _keep(call, subscription))
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
@@ -75,13 +79,17 @@ async def _while_changed(attempt: Callable[[], Awaitable[Result]]) -> Result:
     return await attempt()
 
 
-async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
+async def _count_address(call: Call[Registration]) -> None:
     services = call.services
     trusted = services.settings.trusted_proxies
     address = client_address(call.request, trusted)
     await services.rates.hit(services.settings.subscribe_rate, "subscribe", counted_as(address))
     if proxy := untrusted_proxy(call.request, trusted):
         await services.proxies.note(proxy)
+
+
+async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
+    services = call.services
     defaults = await services.store.topics.default_preferences()
     now_ms = clock.milliseconds(clock.now())
     return await services.store.subscriptions.add(
@@ -109,7 +117,12 @@ async def _repeat(call: Call[Registration], kept: Kept, subscription: Subscripti
 async def _prefer(call: Call[BaseModel], kept: Kept, patch: PreferencesPatch) -> Kept:
     defaults = await call.services.store.topics.default_preferences()
     wanted = patch.applied_to(kept.preferences, defaults)
-    return kept if wanted == kept.preferences else await call.services.store.subscriptions.set_preferences(kept, wanted)
+    if wanted == kept.preferences:
+        return kept
+    services = call.services
+    if services.settings.subscribe_rate != "off":
+        await services.rates.hit(PREFERENCE_RATE, "preferences", public_id(kept.record.digest))
+    return await services.store.subscriptions.set_preferences(kept, wanted)
 
 
 async def read(call: Call[BaseModel]) -> web.Response:
@@ -141,7 +154,7 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
         services.sender,
         services.application_server,
         kept.record,
-        test_notification(services.settings.site_name, f"{services.settings.url}/"),
+        own_test(services.settings.site_name, f"{services.settings.url}/"),
         ttl=TEST_TTL,
         urgency="normal",
         now=clock.now(),

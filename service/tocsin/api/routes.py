@@ -30,8 +30,8 @@ SUBSCRIPTION = "/v1/subscriptions/{id}"
 ALERT = "/v1/alerts/{id}"
 
 
-def _page(path: str, handler: pages.Handler, summary: str) -> Route:
-    return Route("GET", path, handler, summary, "pages", {200: None}, cache="no-cache")
+def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False) -> Route:
+    return Route("GET", path, handler, summary, "pages", {200: None}, cache="no-cache", readers=readers)
 
 
 # fmt: off
@@ -71,9 +71,9 @@ ROUTES: tuple[Route, ...] = (
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
     _page("/sw.js", pages.root_asset("sw.js"), "The service worker"),
-    _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK"),
+    _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
     _page("/manifest.webmanifest", pages.manifest, "The web app manifest"),
-    _page("/assets/{name}", pages.asset, "What the pages need"),
+    _page("/assets/{name}", pages.asset, "What the pages need", readers=True),
     _page("/openapi.json", pages.openapi, "The OpenAPI document"),
     _page("/docs", pages.docs, "The OpenAPI document, to read"),
     _page("/docs/{name}", pages.docs_asset, "What that page needs"),

@@ -28,28 +28,29 @@ def server_binary() -> str:
     )
 
 
-def embedded_parts(settings: Settings) -> list[Part]:
-    """The servers whose URL is not set: one for the store, one for broker and prekeys."""
+def embedded_parts(settings: Settings, lock: int | None = None) -> list[Part]:
+    """The servers whose URL is not set: one for the store, one for broker and prekeys. `lock` is a descriptor that
+    they hold open for as long as they live."""
     parts = []
     if not settings.store_url:
         folder = settings.data_dir.resolve() / "store"
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir", str(folder)]
-        parts.append(_part("store", settings, folder, durable))
+        parts.append(_part("store", settings, folder, durable, lock))
     if not (settings.broker_url and settings.prekey_url):
         folder = settings.data_dir.resolve() / "cache"
         fleeting = ["--appendonly", "no", "--save", "", "--dir", str(folder)]
-        parts.append(_part("cache", settings, folder, fleeting))
+        parts.append(_part("cache", settings, folder, fleeting, lock))
     return parts
 
 
-def _part(name: str, settings: Settings, folder: Path, options: list[str]) -> Part:
+def _part(name: str, settings: Settings, folder: Path, options: list[str], lock: int | None) -> Part:
     private_folder(settings.socket_dir)
     private_folder(folder)
     socket = settings.socket_dir / f"{name}.sock"
     argv = [server_binary(), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
     argv += ["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--daemonize", "no"]
     argv += ["--logfile", str(folder / "server.log"), *options]
-    return Part(name, argv, ready_url=f"unix://{socket}", is_server=True)
+    return Part(name, argv, ready_url=f"unix://{socket}", is_server=True, held=() if lock is None else (lock,))
 
 
 def private_folder(folder: Path) -> None:

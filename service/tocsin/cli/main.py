@@ -77,7 +77,7 @@ def api() -> None:
 @app.command()
 def worker(
     queues: Annotated[str, typer.Option(help="Some of priority, standard and maintenance, comma-separated.")],
-    processes: Annotated[int, typer.Option(min=1, max=64, help="How many.")] = 1,
+    processes: Annotated[int | None, typer.Option(min=1, max=64, help="Instead of TOCSIN_WORKER_PROCESSES.")] = None,
 ) -> None:
     """A Celery worker alone."""
     from tocsin.cli.serving import serve_worker  # noqa: PLC0415

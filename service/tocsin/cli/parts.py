@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -15,13 +15,16 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Part:
-    """`ready_url` is a server's address, or the HTTP address that answers 200 when the part works; '' for neither."""
+    """`ready_url` is a server's address, or the HTTP address that answers 200 when the part works; '' for neither.
+
+    `held` are descriptors that the process keeps open.
+    """
 
     name: str
     argv: list[str]
     ready_url: str = ""
     is_server: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
+    held: tuple[int, ...] = ()
 
 
 def tocsin_part(name: str, *words: str, ready_url: str = "") -> Part:
@@ -35,7 +38,7 @@ class Running:
     def __init__(self, part: Part, environment: Mapping[str, str], log_dir: Path | None) -> None:
         self.part = part
         self.deaths = 0
-        self._environment = {**os.environ, **environment, **part.environment}
+        self._environment = {**os.environ, **environment}
         self._log_dir = log_dir
         self._process: asyncio.subprocess.Process | None = None
 
@@ -56,6 +59,7 @@ class Running:
                 stderr=output,
                 # Ctrl-C at a terminal reaches us alone, so that we can end the parts in their order.
                 start_new_session=True,
+                pass_fds=self.part.held,
                 preexec_fn=_death_signal(),
             )
 

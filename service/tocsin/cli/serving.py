@@ -10,6 +10,9 @@ from tocsin import logs
 from tocsin.api.app import make_app
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.queues import QUEUES
+from tocsin.push.guard import Guard
+from tocsin.push.trust import ca_bundle
+from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import load
 
 # Enough for a request under way; a load balancer stops sending after the first failed check.
@@ -32,12 +35,13 @@ def serve_api() -> None:
         raise Misconfigured(f"port {settings.port} on {settings.host}: {error.strerror}") from None
 
 
-def serve_worker(queues: str, processes: int) -> None:
-    """A Celery worker. Raises Misconfigured for a queue that there is not."""
+def serve_worker(queues: str, processes: int | None) -> None:
+    """A Celery worker. Raises Misconfigured for a queue that there is not, and for what no process could start with."""
     wanted = [name.strip() for name in queues.split(",") if name.strip()]
     if not wanted or set(wanted) - set(QUEUES):
         raise Misconfigured(f"--queues: {queues!r} must name some of {', '.join(QUEUES)}")
     logs.configure()
+    _check_start()
     # Celery reads this at import: SIGTERM ends with what is at work, and within a limit.
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     from celery.platforms import SecurityWarning  # noqa: PLC0415 (only a worker needs Celery)
@@ -52,7 +56,7 @@ def serve_worker(queues: str, processes: int) -> None:
             "--quiet",
             "worker",
             f"--queues={','.join(wanted)}",
-            f"--concurrency={processes}",
+            f"--concurrency={processes or load().worker_processes}",
             "--pool=prefork",
             f"--hostname={'-'.join(wanted)}@%h",
             "--without-gossip",
@@ -60,6 +64,14 @@ def serve_worker(queues: str, processes: int) -> None:
             f"--loglevel={logging.getLevelName(logging.WARNING)}",
         ]
     )
+
+
+def _check_start() -> None:
+    """What each process of the pool needs, tried once where a failure ends the command instead of one process."""
+    settings = load()
+    ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+    ca_bundle(settings.push_ca_file, settings.data_dir)
+    Guard(settings.push_connect_to)
 
 
 def serve_beat() -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,8 +17,12 @@ from tocsin.cli.supervisor import Supervisor, Told, supervised
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.queues import MAINTENANCE, QUEUES
 from tocsin.domain.roles import Role
+from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.store import Store
+
+# The store of an `up` that was killed ends within this.
+LOCK_SECONDS = 3.0
 
 
 @asynccontextmanager
@@ -32,10 +37,12 @@ async def running(
 
     Raises Misconfigured when the port or the folder is in use.
     """
-    with _only_one(settings.data_dir):
+    with _only_one(settings.data_dir) as lock:
         _check_port(settings)
         async with supervised(environment, told, log_dir) as supervisor:
-            await supervisor.start(embedded_parts(settings))
+            # Before the workers start: they use the key, and make none.
+            ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+            await supervisor.start(embedded_parts(settings, lock))
             if before_api is not None:
                 await before_api(supervisor)
             api = tocsin_part("api", "api", ready_url=f"http://{_reachable(settings)}{settings.base_path}/readyz")
@@ -88,15 +95,25 @@ def _check_port(settings: Settings) -> None:
 
 
 @contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
-    """Two on one folder would write over each other's store."""
+def _only_one(data_dir: Path) -> Iterator[int]:
+    """Two on one folder would write over each other's store. Gives the lock, which the store's process holds too: it
+    may outlive us for a moment when we are killed."""
     private_folder(data_dir.resolve())
     with (data_dir / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Misconfigured(f"another `tocsin up` is at work on {data_dir.resolve()}") from None
-        yield
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _locked(file.fileno()):
+            if time.monotonic() > deadline:
+                raise Misconfigured(f"another `tocsin up` is at work on {data_dir.resolve()}")
+            time.sleep(0.05)
+        yield file.fileno()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def up(workers: int | None, port: int | None, data_dir: Path | None, console: Console) -> None:

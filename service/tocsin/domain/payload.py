@@ -39,7 +39,7 @@ def notification(alert: Alert) -> bytes:
     return payload
 
 
-def test_notification(site_name: str, url: str) -> bytes:
+def own_test(site_name: str, url: str) -> bytes:
     """What a reader's own test push shows."""
     shown = {
         "title": site_name,

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tocsin.domain.errors import TooLarge
+from tocsin.domain.payload import MAX_PAYLOAD
 
 # RFC 8030 §7.2: a push service must take 4,096 bytes, and need not take more. The header has 86, the tag 16.
 MAX_BODY = 4_096
@@ -56,7 +57,9 @@ def pad(plaintext: bytes, step: int = STEP) -> bytes:
     if len(plaintext) > MAX_PLAINTEXT:
         raise TooLarge(f"a push message holds {MAX_PLAINTEXT:,} bytes at most, not {len(plaintext):,}")
     length = -(-(len(plaintext) + 1) // step) * step
-    return (plaintext + b"\x02").ljust(min(length, MAX_PADDED), b"\0")
+    # The longest alerts are not padded over what bridged Android takes, which is why they are no longer.
+    most = MAX_PAYLOAD + 1 if len(plaintext) <= MAX_PAYLOAD else MAX_PADDED
+    return (plaintext + b"\x02").ljust(min(length, most), b"\0")
 
 
 def derive(

@@ -48,10 +48,23 @@ class ApplicationServer:
 
         Raises Misconfigured, with what to do, for a file that is no P-256 key, or is another's to read.
         """
-        try:
-            if not path.exists():
+        if not path.exists():
+            try:
                 _make(path)
+            except OSError as error:
+                raise Misconfigured(f"{SETTING}: {path}: {error.strerror}; the service must own and read it") from None
+        return cls.load(path, subject)
+
+    @classmethod
+    def load(cls, path: Path, subject: str) -> "ApplicationServer":
+        """The key that is there, for a worker: one of its own would be refused by every reader's push service.
+
+        Raises Misconfigured as `load_or_make` does, and for a file that is missing.
+        """
+        try:
             pem = _read_private(path)
+        except FileNotFoundError:
+            raise Misconfigured(f"{SETTING}: {path} is missing; copy it from the machine of the API") from None
         except OSError as error:
             raise Misconfigured(f"{SETTING}: {path}: {error.strerror}; the service must own and read it") from None
         return cls(_parse(pem, path), subject)

@@ -2,17 +2,23 @@
 
 import struct
 
+import structlog
 from pydantic import ValidationError
 
 from tocsin.domain.errors import UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.store.client import Server, answering
 
+log = structlog.get_logger()
+
 _IDS = "{profiles}:ids"
 _SETS = "{profiles}:sets"
 
 # In a shard's packed string each slot has four bytes, little-endian; 0 is nobody.
 NOBODY = 0
+
+# How many sets a process keeps by their texts.
+MOST_KEPT = 50_000
 NUMBER = struct.Struct("<I")
 
 
@@ -23,32 +29,44 @@ class Profiles:
         self._server = server
         self._sets: dict[int, Preferences] = {}
         self._numbers: dict[str, int] = {}
+        self._unreadable: set[int] = set()
 
     async def number(self, preferences: Preferences) -> int:
         """The number of this set, made when it is new."""
         canonical = preferences.canonical
+        if len(self._numbers) > MOST_KEPT:
+            self._numbers.clear()
         if canonical not in self._numbers:
             self._numbers[canonical] = await self._server.run("intern_profile", [_IDS, _SETS], canonical)
         return self._numbers[canonical]
 
     async def get(self, numbers: set[int]) -> dict[int, Preferences]:
         """The sets of these numbers. Raises UnknownRecord for a form that a newer version wrote."""
+        found = await self.readable(numbers)
+        if unreadable := numbers & self._unreadable:
+            raise UnknownRecord(f"preferences {min(unreadable)} have a form that this program does not know")
+        return found
+
+    async def readable(self, numbers: set[int]) -> dict[int, Preferences]:
+        """Those that this program can read; a fan-out must not stop for one that it cannot."""
         missing = sorted(numbers - self._sets.keys() - {NOBODY})
         if missing:
             async with answering():
                 rows = await self._server.redis.hmget(_SETS, [str(number) for number in missing])
             for number, row in zip(missing, rows, strict=True):
                 if row is not None:
-                    self._sets[number] = _load(row)
+                    self._load(number, row)
         return {number: self._sets[number] for number in numbers if number in self._sets}
 
-
-def _load(row: bytes) -> Preferences:
-    try:
-        return Preferences.model_validate_json(row)
-    except ValidationError:
-        # Not followed by the error itself, which would quote what a reader chose.
-        raise UnknownRecord("a set of preferences has a form that this program does not know") from None
+    def _load(self, number: int, row: bytes) -> None:
+        try:
+            self._sets[number] = Preferences.model_validate_json(row)
+            self._unreadable.discard(number)
+        except ValidationError:
+            if number not in self._unreadable:
+                # Without the error itself, which would quote what a reader chose.
+                log.error("preferences in an unknown form", profile=number)  # noqa: TRY400
+            self._unreadable.add(number)
 
 
 def unpack_numbers(packed: bytes, size: int) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ class Queues:
     async def states(self) -> list[QueueState]:
         now_ms = clock.milliseconds(clock.now())
         rates = (await self._store.processes.total(now_ms)).rates
-        open_alerts = [await self._store.alerts.get(alert_id) for alert_id in await self._store.alerts.open_ids()]
+        open_alerts = await self._store.alerts.open()
         # All at once: a broker that hangs costs its time-out once.
         wake_ups = dict(zip(QUEUES, await asyncio.gather(*map(self._wake_ups, QUEUES)), strict=True))
         states = []

@@ -11,11 +11,16 @@ from enum import StrEnum
 
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
+from tocsin.settings import LEASE_LEFT
 from tocsin.store.alerts import HELD, LAPSED, OPEN, PREFIX, alert_key
 from tocsin.store.client import Argument, Server, answering
 
 # What a caller's clock may differ from the store's, where the worst is a wake-up too many.
 _CLOCKS_DIFFER_MS = 1_000
+# After a lease has lapsed its holder has so long to record its last window before another may claim the shard.
+GRACE_MS = 1_000
+# A request may wait so long for its connection after the check; none may start after the attempts' end.
+START_MS = 2_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,13 @@ class Runs:
     def __init__(self, server: Server, lease_seconds: float) -> None:
         self._server = server
         self._lease_ms = int(lease_seconds * 1000)
+        self.grace_ms = GRACE_MS
+
+    async def now(self) -> datetime:
+        """The store's clock, by which attempts end."""
+        async with answering():
+            seconds, microseconds = await self._server.redis.time()
+        return from_milliseconds(int(seconds) * 1000 + int(microseconds) // 1000)
 
     async def begin(self, alert_id: str, bounds: Mapping[str, int], attempts_end: datetime) -> bool:
         """Makes the run over all numbers below each push service's bound; False where it was made before."""
@@ -90,7 +102,7 @@ class Runs:
         """
         passed = ",".join(f"{alert_id}:{push_service}" for alert_id, push_service in busy)
         row = await self._server.run(
-            "claim_shard", [OPEN, HELD, LAPSED], PREFIX, self._lease_ms, ",".join(queues), passed
+            "claim_shard", [OPEN, HELD, LAPSED], PREFIX, self._lease_ms, ",".join(queues), passed, self.grace_ms
         )
         if row is None:
             return None
@@ -102,7 +114,7 @@ class Runs:
         """Whether the next window may be sent; the moment is the end of a hold."""
         keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim), HELD]
         go, until = await self._server.run(
-            "check_lease", keys, claim.shard, claim.epoch, self._lease_ms, claim.push_service
+            "check_lease", keys, claim.shard, claim.epoch, self._lease_ms, claim.push_service, LEASE_LEFT, START_MS
         )
         return Go(go.decode()), from_milliseconds(int(until))
 
@@ -180,8 +192,10 @@ class Runs:
         return QueueDepth(waiting, in_work, oldest)
 
     async def _cards(self, alert_id: str, push_service: str) -> tuple[int, int]:
-        due = await self._server.redis.zcard(f"{PREFIX}due:{alert_id}:{push_service}")
-        leased = await self._server.redis.zcard(f"{PREFIX}leased:{alert_id}:{push_service}")
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            pipe.zcard(f"{PREFIX}due:{alert_id}:{push_service}")
+            pipe.zcard(f"{PREFIX}leased:{alert_id}:{push_service}")
+            due, leased = await pipe.execute()
         return int(due), int(leased)
 
 

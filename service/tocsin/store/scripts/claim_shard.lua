@@ -1,8 +1,8 @@
 -- Chooses the next shard for a worker: flash first, then the alert with the fewest shards in work, then the oldest.
 -- Lapsed leases come back on the way. The clock is the store's. An alert whose run is yet to be made is given before
 -- any shard, by its id alone: a worker that is busy with others must not keep it waiting.
--- KEYS open held lapsed; ARGV prefix lease_ms queues(csv) busy(csv of id:push_service)
-local prefix, lease_ms = ARGV[1], tonumber(ARGV[2])
+-- KEYS open held lapsed; ARGV prefix lease_ms queues(csv) busy(csv of id:push_service) grace_ms
+local prefix, lease_ms, grace_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function set_of(csv)
@@ -31,7 +31,8 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
       end
       for _, shard in ipairs(lapsed) do
         redis.call('ZREM', leased, shard)
-        redis.call('ZADD', due, now, shard)
+        -- Not at once: after an outage of this store its holder is there, too, to record what it had sent.
+        redis.call('ZADD', due, now + grace_ms, shard)
         redis.call('INCR', KEYS[3])
       end
       local working = redis.call('ZCARD', leased)
