@@ -163,3 +163,24 @@ async def test_a_worker_without_the_key_says_so_and_ends(tmp_path: Path) -> None
         assert await process.wait() == 1
     assert "TOCSIN_VAPID_PRIVATE_KEY_FILE" in told
     assert not (tmp_path / "data" / "vapid.pem").exists()
+
+
+async def test_up_does_not_start_with_another_key_than_the_readers(tmp_path: Path) -> None:
+    words = ("--data-dir", str(tmp_path / "data"))
+    async with started(tmp_path, "up", "--port", str(free_port()), *words) as process:
+        await output_until(process, "Admin's key")
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+    key = tmp_path / "data" / "vapid.pem"
+    key.rename(tmp_path / "mislaid.pem")
+
+    async with started(tmp_path, "up", "--port", str(free_port()), *words) as process:
+        told = await output_until(process, "adopt")
+        assert await process.wait() == 1
+    assert "is not the key that readers subscribed with" in told
+
+    (tmp_path / "mislaid.pem").replace(key)
+    async with started(tmp_path, "up", "--port", str(free_port()), *words) as process:
+        assert "/console" in await output_until(process, "API")
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0

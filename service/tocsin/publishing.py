@@ -1,18 +1,21 @@
 """What an editor can do with an alert, for the API and the commands alike."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert, AlertDraft, AlertState
-from tocsin.domain.errors import Conflict
+from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.payload import notification
 from tocsin.domain.progress import Progress
 from tocsin.jobs import WakeUps
 from tocsin.settings import Settings
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.store import Store
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
 
 # How many ended alerts a watcher of `unaccounted` looks back on.
 _WATCHED_ENDED = 20
@@ -136,3 +139,10 @@ async def account(store: Store, status: AlertStatus) -> Account:
     parts = {name: Progress.total(shards) for name, shards in counts.items()}
     whole = Progress.total(shard for shards in counts.values() for shard in shards)
     return Account(status, whole, parts)
+
+
+def checked_idempotency_key(text: str) -> str:
+    """Raises Invalid."""
+    if not _IDEMPOTENCY_KEY.fullmatch(text):
+        raise Invalid.at("Idempotency-Key", "must have 16 to 255 visible ASCII characters")
+    return text

@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
+from tocsin.domain.topics import parse_topics
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 TOML_FILE = "tocsin.toml"
@@ -141,6 +142,32 @@ class Settings(BaseSettings):
                 raise ValueError(f"{entry!r} is not host:port:host:port")
         return value
 
+    @field_validator("allowed_link_hosts", "allowed_push_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if not re.fullmatch(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", entry):
+                raise ValueError(
+                    f"{entry!r} is not a host's name in lower case, such as www.example.com or .example.com"
+                )
+        return value
+
+    @field_validator("topics")
+    @classmethod
+    def _topics(cls, value: str) -> str:
+        try:
+            parse_topics(value)
+        except Misconfigured as error:
+            raise ValueError(error.detail.removeprefix("TOPICS: ")) from None
+        return value
+
+    @field_validator("store_url", "broker_url", "prekey_url")
+    @classmethod
+    def _server_url(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -241,4 +268,6 @@ def load(**overrides: Any) -> Settings:
 
 def _told(fault: ErrorDetails) -> str:
     message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "there is no such setting"
     return f"{PREFIX}{str(fault['loc'][0]).upper()}: {message}" if fault["loc"] else message

@@ -1,4 +1,4 @@
-"""`--pictures FOLDER` keeps the pictures of the pages (make pictures)."""
+"""`make browser ARGS=--pictures=docs/images` keeps the pictures of the pages that the README shows."""
 
 from pathlib import Path
 

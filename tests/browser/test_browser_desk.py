@@ -114,6 +114,7 @@ async def test_no_page_asks_another_host_or_breaks_its_own_policy(town: Town, pa
         said: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
         await page.goto(town.settings.url + path)
         await expect(page.locator(READY[path.partition("#")[0]]).first).to_be_visible(timeout=30_000)
 

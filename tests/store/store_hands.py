@@ -1,7 +1,9 @@
 """A worker without push services: the steps of one shard, one at a time, so that a test may come between any two."""
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from samples import NOW, an_alert
 from tocsin import clock
@@ -21,9 +23,13 @@ ALL = (PRIORITY, STANDARD)
 PAST = 1
 
 
+_LATER = itertools.count()
+
+
 async def queue(store: Store, key: str = "key", **changes: object) -> Alert:
     """An alert that was asked for now, so that its attempts go on."""
-    alert = an_alert(now=clock.now(), **changes)
+    # Each in a millisecond of its own: of two in one, chance says which is the older.
+    alert = an_alert(now=clock.now() + timedelta(milliseconds=next(_LATER)), **changes)
     await store.alerts.queue(alert, key.ljust(16, "-"))
     return alert
 

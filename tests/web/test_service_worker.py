@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, Worker, async_playwright
 
+from browsers import CHROMIUM, CHROMIUM_SWITCHES, needs_chromium
 from tocsin.web import ROOT_ASSETS, asset, render
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 BASE = "/alerts"
 SITE = {"name": "The Herald", "application_server_key": "", "topics": [], "levels": [], "default_preferences": {}}
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
 # What the browser took from the worker. Its own list, getNotifications(), now and then forgets one just shown.
 WRITE_DOWN = """() => {
@@ -97,7 +93,7 @@ class Browser:
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with TestServer(service()) as server, async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path=shutil.which("chromium"), args=SWITCHES
+            tmp_path, executable_path=CHROMIUM, args=CHROMIUM_SWITCHES
         )
         await context.grant_permissions(["notifications"], origin=str(server.make_url("/")).rstrip("/"))
         page = await context.new_page()

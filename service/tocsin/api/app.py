@@ -56,7 +56,14 @@ def make_app(settings: Settings) -> web.Application:
             resources[route.path].add_route("HEAD", handler)
         if route.readers:
             cors.add(added, {origin: _with_method(options, route.method) for origin in origins})
+    if settings.base_path:
+        app.router.add_get(settings.base_path, _with_slash)
     return app
+
+
+async def _with_slash(request: web.Request) -> web.Response:
+    """Readers type the path without its last slash."""
+    return web.Response(status=308, headers={"Location": f"{request.path}/", "Cache-Control": "no-cache"})
 
 
 def _with_method(options: aiohttp_cors.ResourceOptions, method: str) -> aiohttp_cors.ResourceOptions:

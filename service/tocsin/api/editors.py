@@ -1,7 +1,5 @@
 """The editors' calls: send, watch, stop; and the keys with which they come."""
 
-import re
-
 from aiohttp import web
 from pydantic import BaseModel
 
@@ -21,9 +19,7 @@ from tocsin.api.models import (
 from tocsin.api.route import answer
 from tocsin.domain.alerts import AlertDraft
 from tocsin.domain.errors import Invalid, NotFound
-from tocsin.publishing import Report
-
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
+from tocsin.publishing import Report, checked_idempotency_key
 
 
 async def queue_alert(call: Call[AlertDraft]) -> web.Response:
@@ -44,9 +40,9 @@ async def queue_alert(call: Call[AlertDraft]) -> web.Response:
 
 def _idempotency_key(request: web.Request) -> str:
     values = request.headers.getall("Idempotency-Key", [])
-    if len(values) != 1 or not _IDEMPOTENCY_KEY.fullmatch(values[0]):
+    if len(values) != 1:
         raise Invalid.at("Idempotency-Key", "send this header once, with 16 to 255 visible ASCII characters")
-    return values[0]
+    return checked_idempotency_key(values[0])
 
 
 async def list_alerts(call: Call[BaseModel]) -> web.Response:

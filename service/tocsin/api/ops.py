@@ -28,7 +28,11 @@ async def livez(_: Call[BaseModel]) -> web.Response:
 async def readyz(call: Call[BaseModel]) -> web.Response:
     """Ready to take alerts: the store answers. A broker that is down delays an alert by seconds and loses none."""
     store, broker = await asyncio.gather(_told(call.services.store.server.ping), _told(call.services.queues.ping))
+    if store == "ok":
+        setting_up = call.services.setting_up
+        store = (setting_up.result() or "ok") if setting_up.done() else "is being set up"
     ready = store == "ok"
+    broker = broker.replace("the store does", "does")
     return answer(Ready(ready=ready, checks={"store": store, "broker": broker}), 200 if ready else 503)
 
 

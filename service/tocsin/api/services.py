@@ -1,12 +1,14 @@
 """What the handlers work with, made once for the process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from tocsin.api.turns import Turns
-from tocsin.domain.topics import parse_topics
+from tocsin.domain.topics import Topic, parse_topics
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing
 from tocsin.push.curl_sender import CurlSender
@@ -17,6 +19,8 @@ from tocsin.store.proxies import Proxies
 from tocsin.store.queues import Queues
 from tocsin.store.rates import Rates
 from tocsin.store.store import Store
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Services:
     turns: Turns
     sender: Sender
     application_server: ApplicationServer
-    first_topics_set: asyncio.Task[None]
+    setting_up: asyncio.Task[str]
 
 
 @asynccontextmanager
@@ -41,7 +45,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     sender = CurlSender.from_settings(settings)
     wake_ups = WakeUps(celery_app(settings))
     async with Store(settings.store, settings.lease_seconds) as store:
-        setting_topics = asyncio.create_task(store.topics.set_first_when_up(first_topics))
+        setting_up = asyncio.create_task(_set_up(store, first_topics, application_server))
         made = Services(
             settings=settings,
             store=store,
@@ -52,13 +56,23 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             turns=Turns(),
             sender=sender,
             application_server=application_server,
-            first_topics_set=setting_topics,
+            setting_up=setting_up,
         )
         try:
             yield made
         finally:
-            setting_topics.cancel()
+            setting_up.cancel()
             await wake_ups.close()
             await sender.close()
             await made.queues.close()
             await made.rates.close()
+
+
+async def _set_up(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:
+    """What a first start leaves in the store, however long that takes to come up; gives what is wrong with it."""
+    await store.topics.set_first_when_up(topics)
+    if await store.identity.agrees(application_server.key_id):
+        return ""
+    wrong = "the VAPID key is not the one that readers subscribed with: every push would be refused"
+    log.error(wrong)
+    return wrong

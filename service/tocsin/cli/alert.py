@@ -16,7 +16,7 @@ from tocsin.cli.opened import console, invalid, opened
 from tocsin.domain.alerts import AlertDraft
 from tocsin.domain.levels import Level
 from tocsin.jobs import WakeUps, celery_app
-from tocsin.publishing import Publishing, Report
+from tocsin.publishing import Publishing, Report, checked_idempotency_key
 
 app = typer.Typer(help="Send, list, show and stop alerts.", no_args_is_help=True)
 
@@ -51,7 +51,7 @@ def send(
         draft = AlertDraft(headline=headline, body=body, url=url, topics=topic, level=level)
     except ValidationError as error:
         raise invalid(error) from None
-    asked_with = key or secrets.token_urlsafe(16)
+    asked_with = checked_idempotency_key(key or secrets.token_urlsafe(16))
 
     async def run() -> None:
         async with _publishing() as publishing:

@@ -19,6 +19,7 @@ from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.client import Server
 from tocsin.store.health import clock_skew, durability_fault
 from tocsin.store.proxies import Proxies
+from tocsin.store.store import Store
 
 # VAPID tokens and leases bear no more than this; a push service refuses a token from the future.
 MOST_SKEW = 5.0
@@ -40,7 +41,14 @@ async def doctor(console: Console) -> bool:
     except Misconfigured as error:
         _tell(console, Finding("settings", False, error.detail))
         return False
-    findings = [_settings(settings), *_unknown(), _key(settings), _roots(settings), *_links(settings)]
+    findings = [
+        _settings(settings),
+        *_unknown(),
+        _key(settings),
+        *await _agreement(settings),
+        _roots(settings),
+        *_links(settings),
+    ]
     for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekeys)):
         findings.append(await _server(name, url))
     findings += [*await _proxy(settings), *await _push_services(settings)]
@@ -69,7 +77,7 @@ def _key(settings: Settings) -> Finding:
     if not settings.vapid_file.exists():
         return Finding("VAPID key", None, f"{settings.vapid_file} will be made at the first start")
     try:
-        ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+        ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
     except Misconfigured as error:
         return Finding("VAPID key", False, error.detail)
     mode = stat.S_IMODE(settings.vapid_file.stat().st_mode)
@@ -92,6 +100,20 @@ def _links(settings: Settings) -> list[Finding]:
         return [Finding("links", True, f"alerts may link to {', '.join(settings.allowed_link_hosts)}")]
     detail = "alerts may link to any https host: set TOCSIN_ALLOWED_LINK_HOSTS to your own"
     return [Finding("links", None, detail)]
+
+
+async def _agreement(settings: Settings) -> list[Finding]:
+    """Whether the key is the one that the store's readers subscribed with; nothing where either is not there yet."""
+    if not settings.vapid_file.exists():
+        return []
+    try:
+        key = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+        async with Store(settings.store, settings.lease_seconds) as store:
+            agrees = await store.identity.agrees(key.key_id)
+    except (Misconfigured, Unavailable, ValueError):
+        return []  # told by the findings on key and store
+    advice = "readers subscribed with another key: restore it, or begin anew by `tocsin keys vapid adopt`"
+    return [] if agrees else [Finding("VAPID key", False, advice)]
 
 
 async def _server(name: str, url: str) -> Finding:

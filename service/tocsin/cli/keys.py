@@ -15,6 +15,7 @@ from tocsin.domain.text import text_fault
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import load
 from tocsin.store.api_keys import ApiKey
+from tocsin.store.store import Store
 
 app = typer.Typer(help="API keys, and the VAPID key.", no_args_is_help=True)
 api = typer.Typer(help="Keys with which editors, operators and programs call the API.", no_args_is_help=True)
@@ -80,3 +81,16 @@ def show() -> None:
     settings = load()
     server = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
     print(server.public_key)  # noqa: T201
+
+
+@vapid.command("adopt")
+def adopt() -> None:
+    """Begins anew with the key that is there. Readers of another one get alerts again when they come back."""
+    settings = load()
+    server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+
+    async def run() -> None:
+        async with Store(settings.store, settings.lease_seconds) as store:
+            await store.identity.adopt(server.key_id)
+
+    asyncio.run(run())

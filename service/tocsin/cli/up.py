@@ -14,7 +14,7 @@ from tocsin.cli.embedded import embedded_parts, private_folder
 from tocsin.cli.parts import tocsin_part
 from tocsin.cli.signals import told_to_end
 from tocsin.cli.supervisor import Supervisor, Told, supervised
-from tocsin.domain.errors import Misconfigured
+from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import MAINTENANCE, QUEUES
 from tocsin.domain.roles import Role
 from tocsin.push.vapid import ApplicationServer
@@ -41,14 +41,28 @@ async def running(
         _check_port(settings)
         async with supervised(environment, told, log_dir) as supervisor:
             # Before the workers start: they use the key, and make none.
-            ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+            key = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
             await supervisor.start(embedded_parts(settings, lock))
+            await _check_store(settings, key)
             if before_api is not None:
                 await before_api(supervisor)
             api = tocsin_part("api", "api", ready_url=f"http://{_reachable(settings)}{settings.base_path}/readyz")
             workers = [tocsin_part(f"worker-{queue}", *_worker_words(settings, queue)) for queue in QUEUES]
             await supervisor.start([api, *workers, tocsin_part("beat", "beat")])
             yield supervisor
+
+
+async def _check_store(settings: Settings, key: ApplicationServer) -> None:
+    """Raises Misconfigured where no alert could be sent, which is better known now than then."""
+    try:
+        async with Store(settings.store, settings.lease_seconds) as store:
+            if not await store.identity.agrees(key.key_id):
+                raise Misconfigured(
+                    f"{settings.vapid_file} is not the key that readers subscribed with, so every push would be "
+                    "refused: restore that key, or begin anew with this one by `tocsin keys vapid adopt`"
+                )
+    except Unavailable:
+        raise Misconfigured("TOCSIN_STORE_URL: the store does not answer") from None
 
 
 async def first_key(settings: Settings) -> str | None:
@@ -120,11 +134,14 @@ async def up(workers: int | None, port: int | None, data_dir: Path | None, conso
     """`tocsin up`, until it is asked to stop."""
     settings, environment = settings_for_parts(worker_processes=workers, port=port, data_dir=data_dir)
 
+    events = Console(stderr=True)
+
     def told(line: str) -> None:
-        console.print(f"[yellow]{line}[/]", highlight=False)
+        events.print(f"[yellow]{line}[/]", highlight=False)
 
     async with running(settings, told, environment):
         key = await first_key(settings)
+        console.print(f"  Listening on {settings.host}:{settings.port}\n", highlight=False)
         console.print(f"  Readers   {settings.url}/", highlight=False)
         console.print(f"  Console   {settings.url}/console", highlight=False)
         console.print(f"  Ops       {settings.url}/ops", highlight=False)

@@ -52,8 +52,10 @@ class AlertDraft(BaseModel):
 
     headline: str = Field(description="1 to 120 graphemes", examples=["Aid convoy reaches Aleppo"])
     body: str = Field(default="", description="0 to 300 graphemes")
-    url: str = Field(description="https, on an allowed host, 2,048 characters at most")
-    topics: list[TopicId] = Field(min_length=1, max_length=20)
+    url: str = Field(
+        description="https, on an allowed host, 2,048 characters at most", examples=["https://www.example.com/aleppo"]
+    )
+    topics: list[TopicId] = Field(min_length=1, max_length=20, examples=[["world"]])
     level: Level
     image: str | None = None
     icon: str | None = None

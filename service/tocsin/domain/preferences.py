@@ -17,7 +17,7 @@ class Preferences(BaseModel):
 
     topics: tuple[TopicId, ...] = ()
     min_level: Level = Level.UPDATE
-    topic_levels: dict[TopicId, Level] = Field(default_factory=dict)
+    topic_levels: dict[str, Level] = Field(default_factory=dict)
 
     @cached_property
     def canonical(self) -> str:
@@ -38,7 +38,7 @@ class PreferencesPatch(BaseModel):
 
     topics: list[TopicId] | None = Field(default=None, max_length=MAX_TOPICS, examples=[["world"]])
     min_level: Level | None = Field(default=None, examples=["breaking"])
-    topic_levels: dict[TopicId, Level | None] | None = Field(
+    topic_levels: dict[str, Level | None] | None = Field(
         default=None, max_length=MAX_TOPICS, examples=[{"sport": "flash"}]
     )
 

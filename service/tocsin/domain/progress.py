@@ -98,10 +98,6 @@ class Progress:
         """Eligible readers of whom no ledger says anything: 0, or there is a bug to be seen."""
         return self.eligible - sum(self.outcomes.values())
 
-    @property
-    def unfinished(self) -> int:
-        return self.outcomes["pending"] + self.outcomes["retrying"]
-
     def counts(self) -> dict[str, int]:
         return {
             "eligible": self.eligible,

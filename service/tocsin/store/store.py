@@ -3,6 +3,7 @@
 from tocsin.store.alerts import Alerts
 from tocsin.store.api_keys import ApiKeys
 from tocsin.store.client import SOCKET_TIMEOUT, Server
+from tocsin.store.identity import Identity
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.processes import Processes
@@ -20,6 +21,7 @@ class Store:
         self.server = Server(url, timeout)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
+        self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
         self.processes = Processes(self.server)

@@ -94,7 +94,9 @@ export function alertView(section, { api, id, warnings, names, ended, refused })
     draw();
     const { ended: over, moving } = STATES[alert.state] ?? { ended: false, moving: false };
     if (over && before !== alert.state) ended();
-    return over ? null : moving ? FAST : SLOW;
+    // A stopped alert has its state at once, and its account only when every shard has been looked at.
+    if (over && alert.ended_at) return null;
+    return over || moving ? FAST : SLOW;
   }
 
   function failed(error) {

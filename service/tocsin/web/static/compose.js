@@ -52,7 +52,8 @@ function showCounts(alert) {
 }
 
 function showPreview({ headline, body, url }) {
-  const host = URL.canParse(url) ? new URL(url).host : location.host;
+  // Browsers name the site that the reader subscribed on, whatever the link.
+  const { host } = location;
   const texts = { headline: headline || "The headline", body, host };
   for (const element of $$("[data-show]", $("#preview"))) {
     say(element, texts[element.dataset.show]);

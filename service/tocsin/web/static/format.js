@@ -10,8 +10,7 @@ export function percent(part, all) {
   if (!all) return "–";
   const value = (part / all) * 100;
   if (value > 0 && value < 0.1) return "<0.1 %";
-  const floor = Math.floor(value * 10) / 10;
-  return `${floor >= 10 && floor < 99 ? Math.floor(floor) : floor} %`;
+  return `${Math.floor(value * 10) / 10} %`;
 }
 
 /** @param {number|null|undefined} s */

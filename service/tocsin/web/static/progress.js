@@ -28,8 +28,8 @@ function times(progress) {
   const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return h("dl", { class: "figures" },
     fact("First accepted", clock(progress.first_at)),
-    fact("Half within", seconds(progress.p50_seconds)),
-    fact("90 % within", seconds(progress.p90_seconds)));
+    fact("Half of these within", seconds(progress.p50_seconds)),
+    fact("90 % of these within", seconds(progress.p90_seconds)));
 }
 
 function services(byService) {

@@ -1,0 +1,22 @@
+"""Which application server key the readers subscribed with: another one would have every push refused."""
+
+from tocsin.store.client import Server, answering
+
+_KEY = "{site}:vapid-key-id"
+
+
+class Identity:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def agrees(self, key_id: bytes) -> bool:
+        """Whether this is the key of this store; the first one that asks becomes it."""
+        async with answering():
+            await self._server.redis.set(_KEY, key_id, nx=True)
+            kept: bytes = await self._server.redis.get(_KEY)
+        return kept == key_id
+
+    async def adopt(self, key_id: bytes) -> None:
+        """A new key on purpose: readers get alerts again when they have come back to the page."""
+        async with answering():
+            await self._server.redis.set(_KEY, key_id)
