@@ -57,7 +57,8 @@ export function alertView(section, { api, id, warnings, names, ended, refused })
   const parts = {
     trouble: h("p", { class: "problem warn", role: "status", hidden: true }),
     head: h("header", {}, h("p", { class: "loading" }, "One moment…")),
-    warnings: h("div", {}, ...warnings.map(({ code, detail }) => h("p", { class: "problem warn" }, detail ?? code))),
+    // That any host may be linked to is for those who set Tocsin up: `tocsin doctor` tells them.
+    warnings: h("div", {}, ...warnings.filter(({ code }) => code !== "any_link_host").map(({ code, detail }) => h("p", { class: "problem warn" }, detail ?? code))),
     stop: h("button", { class: "button", type: "button", hidden: true }, "Stop sending…"),
     progress: h("div", { class: "progress" }),
   };
