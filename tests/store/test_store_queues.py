@@ -20,7 +20,9 @@ from tocsin.store.store import Store
 
 @pytest.fixture
 async def queues(store: Store, servers: Settings) -> AsyncIterator[Queues]:
+    """On an empty broker: the wake-ups of other tests' alerts may still wait there."""
     opened = Queues(store, servers.broker)
+    await opened._broker.redis.flushall()
     yield opened
     await opened._broker.redis.flushall()
     await opened.close()
