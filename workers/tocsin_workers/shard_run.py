@@ -44,7 +44,7 @@ class ShardRun:
     async def work(self) -> bool:
         """True where this was the last shard of the run."""
         book = await self._open()
-        last: bool | None = None if book else False
+        last: bool | None = None
         while book is not None and last is None:
             wanted = len(book.next_slots(clock.now(), self._runtime.settings.window))
             # The checks come after the wait for permits: a stop or the end may have come meanwhile.

@@ -118,7 +118,7 @@ def _only_one(data_dir: Path) -> Iterator[int]:
         while not _locked(file.fileno()):
             if time.monotonic() > deadline:
                 raise Misconfigured(f"another `tocsin up` is at work on {data_dir.resolve()}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # nothing is running yet that could wait for us
         yield file.fileno()
 
 
