@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     request_seconds: float = Field(10.0, ge=0.5, le=60, description="Most seconds for one request to a push service.")
     reconcile_seconds: float = Field(2.0, ge=0.2, le=60, description="How often the reconciler looks for what is due.")
     retry_seconds: float = Field(2.0, gt=0, le=300, description="First back-off; doubles each time, with full jitter.")
+    quarantine_seconds: float = Field(
+        300.0, ge=1, le=86_400, description="How long a subscription that was called gone is kept, against storms."
+    )
     worker_processes: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,

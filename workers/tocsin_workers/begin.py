@@ -7,9 +7,11 @@ from tocsin_workers.runtime import Runtime
 
 async def begin(runtime: Runtime, alert_id: str) -> None:
     """Makes the run and wakes others to help. Any number may call this at once: one makes it."""
-    alert = await runtime.alert(alert_id)
-    bounds = await runtime.store.numbers.bounds()
-    if not await runtime.store.runs.begin(alert_id, bounds, alert.attempts_end(await runtime.store.runs.now())):
+    alert, store = await runtime.alert(alert_id), runtime.store
+    # A follow-up goes to nobody who registered after the first alert of its chain.
+    bounds = await store.runs.bounds(alert.root) if alert.root else await store.numbers.bounds()
+    began_at = await store.runs.now()
+    if not await store.runs.begin(alert_id, bounds, began_at, alert.attempts_end(began_at)):
         return
     shards = sum(-(-bound // SHARD_SIZE) for bound in bounds.values())
     if shards == 0:

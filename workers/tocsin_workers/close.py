@@ -17,12 +17,24 @@ async def close_if_done(runtime: Runtime, alert_id: str) -> None:
         return
     status = await runtime.store.alerts.get(alert_id)
     final = await account(runtime.store, status)
-    queued_ms = clock.milliseconds(status.alert.queued_at)
+    begins_ms = clock.milliseconds(status.alert.begins_at)
     first = final.whole.first_request_ms
-    bucket = None if first is None else time_bucket((first - queued_ms) / 1000)
+    bucket = None if first is None else time_bucket((first - begins_ms) / 1000)
     now_ms = clock.milliseconds(clock.now())
     if await runtime.store.alerts.close(alert_id, _end_state(final.whole), final.as_json(), now_ms, bucket):
         log.info("alert ended", alert=alert_id, **final.whole.counts())
+
+
+async def settle_deferred(runtime: Runtime) -> None:
+    """Final accounts of the alerts for which nobody waits any more."""
+    store = runtime.store
+    for alert_id in await store.alerts.deferring():
+        status = await store.alerts.get(alert_id)
+        if status.ended_at is None:
+            continue
+        final = await account(store, status)
+        if not final.whole.outcomes["deferred"]:
+            await store.alerts.settle(alert_id, final.as_json())
 
 
 def _end_state(progress: Progress) -> AlertState:

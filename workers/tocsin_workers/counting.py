@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from contextlib import suppress
 
 from tocsin import clock
@@ -28,9 +29,10 @@ class Counting:
         counted.outcomes.setdefault(push_service, Counter())[outcome] += 1
         counted.latency.setdefault(push_service, Counter())[str(time_bucket(answer.seconds))] += 1
 
-    def accepted(self, queue: str, bucket_counts: Counter[int]) -> None:
-        self._counted.accepted_in.update({str(bucket): count for bucket, count in bucket_counts.items()})
-        self._recent.setdefault(queue, deque()).append((time.monotonic(), bucket_counts.total()))
+    def accepted(self, queue: str, count: int, buckets: Mapping[int, int] | None = None) -> None:
+        """So many were; `buckets` are the seconds that they had waited, of those for whom that says anything."""
+        self._counted.accepted_in.update({str(bucket): waited for bucket, waited in (buckets or {}).items()})
+        self._recent.setdefault(queue, deque()).append((time.monotonic(), count))
 
     async def write_if_due(self) -> None:
         if time.monotonic() - self._written > _EVERY_SECONDS:

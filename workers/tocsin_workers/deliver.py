@@ -10,6 +10,7 @@ from tocsin.domain.queues import PRIORITY, STANDARD
 from tocsin.store.runs import Claim, Unbegun
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
+from tocsin_workers.round_run import RoundRun
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_run import ShardRun
 
@@ -85,8 +86,9 @@ async def _work(runtime: Runtime, claim: Claim) -> None:
     """One shard. What goes wrong in it must not end the others' requests: its lease lapses, and it is tried again."""
     runtime.permits.join(claim.push_service)
     try:
-        alert = await runtime.alert(claim.alert_id)
-        if await ShardRun(runtime, claim, alert).work():
+        if claim.is_round:
+            await RoundRun(runtime, claim).work()
+        elif await ShardRun(runtime, claim, await runtime.alert(claim.alert_id)).work():
             await close_if_done(runtime, claim.alert_id)
     except Unavailable as error:
         log.warning("shard given up", alert=claim.alert_id, shard=claim.shard, error=error.detail)

@@ -1,12 +1,14 @@
 """From a subscription's record to an envelope that is ready to go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tocsin.domain.alerts import Alert
 from tocsin.domain.endpoints import parse_endpoint
 from tocsin.domain.errors import Invalid
-from tocsin.domain.payload import collapse_key, notification, urgency
+from tocsin.domain.payload import collapse_key, notification, summary, summary_key, urgency
 from tocsin.domain.subscriptions import Record
 from tocsin.push.encryption import encrypt, pad
 from tocsin.push.sender import Envelope
@@ -14,8 +16,7 @@ from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """An envelope and whose it is; `packed` is the record that it was made from."""
 
     slot: int
@@ -23,19 +24,42 @@ class Letter:
     envelope: Envelope
 
 
-class Letters:
-    """All that is the same for every reader of an alert is made once."""
+@dataclass(frozen=True)
+class Message:
+    """All that is the same for every reader who gets it; `ends_at` is when it is worth nothing any more."""
 
-    def __init__(self, alert: Alert, began_at: datetime, server: ApplicationServer, settings: Settings) -> None:
-        self._alert = alert
-        self._began_at = began_at
+    padded: bytes
+    urgency: str
+    collapse_key: str
+    ttl: int
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, alert: Alert, began_at: datetime) -> "Message":
+        return cls(
+            pad(notification(alert)),
+            urgency(alert.draft.level),
+            collapse_key(alert.chain),
+            alert.draft.ttl,
+            alert.expires_at(began_at),
+        )
+
+    @classmethod
+    def summing_up(cls, alerts: Sequence[Alert], ends_at: datetime, site_name: str) -> "Message":
+        """Several that waited, newest first."""
+        return cls(pad(summary(alerts, site_name)), "normal", summary_key(alerts), alerts[0].draft.ttl, ends_at)
+
+    def ttl_at(self, now: datetime) -> int:
+        """The header TTL in seconds: the asked one, cut to the time left (RFC 8030 §5.2)."""
+        return max(0, min(self.ttl, int((self.ends_at - now).total_seconds())))
+
+
+class Letters:
+    def __init__(self, server: ApplicationServer, settings: Settings) -> None:
         self._server = server
         self._settings = settings
-        self._padded = pad(notification(alert))
-        self._urgency = urgency(alert.draft.level)
-        self._collapse_key = collapse_key(alert.id)
 
-    def write(self, slot: int, packed: bytes, now: datetime) -> Letter | None:
+    def write(self, slot: int, packed: bytes, message: Message, now: datetime) -> Letter | None:
         """None where no push can go: its host was taken off the allow-list, or it subscribed with another key.
 
         Raises UnknownRecord for a record that a newer version wrote.
@@ -50,9 +74,9 @@ class Letters:
         envelope = Envelope(
             url=record.endpoint,
             authorization=self._server.authorization(endpoint.origin, now),
-            body=encrypt(self._padded, record.p256dh, record.auth),
-            ttl=self._alert.ttl_at(now, self._began_at),
-            urgency=self._urgency,
-            collapse_key=self._collapse_key,
+            body=encrypt(message.padded, record.p256dh, record.auth),
+            ttl=message.ttl_at(now),
+            urgency=message.urgency,
+            collapse_key=message.collapse_key,
         )
         return Letter(slot, packed, envelope)

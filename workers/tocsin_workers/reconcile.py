@@ -1,7 +1,9 @@
 """Wakes again whatever is due, and mends what crashes left half done. Any number may run at once."""
 
 from tocsin import clock
-from tocsin_workers.close import close_if_done
+from tocsin.domain.queues import STANDARD
+from tocsin_workers.close import close_if_done, settle_deferred
+from tocsin_workers.mend import end_quarantines, find_deferred
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.trim import trim
 
@@ -20,8 +22,16 @@ async def reconcile(runtime: Runtime) -> None:
             await close_if_done(runtime, alert_id)
         elif status.state.is_terminal or await store.runs.has_due(alert_id, now_ms):
             await runtime.wake_ups.deliver(queue, left)
+    if await store.runs.round_due(now_ms):
+        await runtime.wake_ups.deliver(STANDARD, 1)
+    for alert_id, due in (await store.alerts.timed()).items():
+        if clock.milliseconds(due) <= now_ms:
+            await runtime.wake_ups.deliver((await runtime.alert(alert_id)).queue, 1)
     if now_ms - runtime.mended_ms >= _MEND_EVERY_MS:
         runtime.mended_ms = now_ms
         await trim(store, now_ms)
         await store.subscriptions.mend(now_ms)
+        await end_quarantines(runtime, now_ms)
+        await find_deferred(runtime)
+        await settle_deferred(runtime)
         await store.processes.fold_ended(now_ms)

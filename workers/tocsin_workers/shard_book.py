@@ -1,37 +1,69 @@
-"""What a worker knows of its shard while it works on it: ledger, account and retries. No I/O."""
+"""What a worker knows of its shard while it works on it, and what its next write will say. No I/O."""
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tocsin import clock
-from tocsin.domain.deliveries import UNFINISHED, Ledger, Mark
-from tocsin.domain.progress import WITHIN, ShardCounts, time_bucket
-from tocsin.store.ledgers import Retry
+from tocsin.domain.deliveries import GIVEN_BACK, UNFINISHED, Ledger, Mark
+from tocsin.domain.progress import WITHIN, Times, time_bucket
+from tocsin.domain.subscriptions import SHARD_SIZE
+from tocsin.store.ledgers import Kept, Retry, Window
 
 MOST_RETRY_SECONDS = 300.0
 
+# A recipient with whom so many holders of the shard died, one after another, is what kills them.
+DEATHS = 5
+# After a death the next windows are so much smaller: with 100 in a window the fifth death finds the one.
+_NARROWER = 4
+
 
 class ShardBook:
-    """The truth is in the store; this is what the next write will make of it."""
+    """The truth is in the store. `waiting` maps each slot that is still to be settled to the alerts that it waits for."""
 
-    def __init__(self, ledger: Ledger, counts: ShardCounts, retries: dict[int, Retry]) -> None:
-        self.ledger = ledger
-        self.retries = retries
-        self._counts = counts
+    def __init__(self, kept: Kept) -> None:
+        self.taken = dict(kept.taken)
+        self.retries = dict(kept.retries)
+        self.waiting: dict[int, tuple[str, ...]] = {}
+        self._times = kept.times
+        self._deaths = kept.deaths if kept.trying else 0
+        self._suspects = list(kept.trying) if self._deaths else []
+        self._narrow = -(-len(self._suspects) // _NARROWER)
+        self._changes: dict[str, dict[int, Mark]] = {}
+        self._give_back: set[int] = set()
+        self._spent: set[int] = set()
 
-    @classmethod
-    def planned(cls, marks: Sequence[Mark], size: int) -> "ShardBook":
-        """A fresh one: `eligible` is fixed here."""
-        ledger = Ledger("".join(marks).encode("latin-1").ljust(size, b"\0"))
-        return cls(ledger, ShardCounts.of(ledger, ledger.eligible), {})
+    def wait(self, alert_id: str, ledger: Ledger) -> None:
+        """Takes over whoever still waits in this ledger."""
+        self.waiting = dict.fromkeys(
+            sorted(slot for mark in UNFINISHED for slot in ledger.slots(mark)), (alert_id,)
+        )
+
+    def plan(self, alert_id: str, marks: Sequence[Mark]) -> None:
+        """A fresh ledger; slots beyond those given are nobody's."""
+        whole = [*marks, *[Mark.NOBODY] * (SHARD_SIZE - len(marks))]
+        self._changes[alert_id] = dict(enumerate(whole))
+        self.waiting = {slot: (alert_id,) for slot, mark in enumerate(marks) if mark is Mark.PENDING}
+        self._give_back |= {slot for slot in self.taken if slot not in self.waiting}
 
     @property
-    def counts(self) -> ShardCounts:
-        """Counted anew from the ledger."""
-        return ShardCounts.of(self.ledger, self._counts.eligible, self._counts)
+    def poisonous(self) -> int | None:
+        """The slot whose recipient kills its workers."""
+        return self._suspects[0] if len(self._suspects) == 1 and self._deaths >= DEATHS else None
+
+    def is_repeat(self, slot: int) -> bool:
+        """Whether a request was made for it before."""
+        return slot in self.retries and self.retries[slot].attempts > 0
+
+    def not_before(self, slot: int, moment: datetime) -> None:
+        """Nothing is to be done for this slot until then."""
+        self.retries[slot] = Retry(0, clock.milliseconds(moment))
+
+    def forget_retries(self) -> None:
+        """Keeps only those of slots that wait and were tried."""
+        self.retries = {slot: retry for slot, retry in self.retries.items() if slot in self.waiting and retry.attempts}
 
     @property
     def first_retry(self) -> datetime | None:
@@ -39,47 +71,90 @@ class ShardBook:
         return None if due is None else clock.from_milliseconds(due)
 
     def next_slots(self, now: datetime, most: int) -> list[int]:
-        """Retries that are due, then those not tried yet."""
+        """Retries that are due, then those not tried yet; after a death only those with whom it happened, fewer."""
         now_ms = clock.milliseconds(now)
-        slots = [slot for slot, retry in self.retries.items() if retry.due_ms <= now_ms][:most]
-        for slot in self.ledger.slots(Mark.PENDING):
-            if len(slots) >= most:
+        ready = [slot for slot, retry in self.retries.items() if retry.due_ms <= now_ms]
+        if suspects := [slot for slot in self._suspects if slot in self.waiting]:
+            due = set(ready)
+            tried = [slot for slot in suspects if slot not in self.retries or slot in due]
+            if tried:
+                return tried[: min(most, self._narrow)]
+        ready = ready[:most]
+        for slot in self.waiting:
+            if len(ready) >= most:
                 break
-            slots.append(slot)
-        return slots
+            if slot not in self.retries:
+                ready.append(slot)
+        return ready
 
-    def mark(self, slot: int, mark: Mark) -> None:
-        self.ledger[slot] = mark
+    def mark(self, slot: int, mark: Mark, alert_ids: Iterable[str] | None = None) -> None:
+        """Settles a slot, for all alerts that it waits for or for these. Marks that leave it waiting do not settle."""
+        ids = self.waiting.get(slot, ()) if alert_ids is None else tuple(alert_ids)
+        for alert_id in ids:
+            self._changes.setdefault(alert_id, {})[slot] = mark
+        if mark in UNFINISHED:
+            return
+        if slot in self.taken:
+            (self._give_back if mark in GIVEN_BACK or mark is Mark.DEFERRED else self._spent).add(slot)
+        left = tuple(alert_id for alert_id in self.waiting.get(slot, ()) if alert_id not in ids)
+        if left:
+            self.waiting[slot] = left
+            return
+        self.waiting.pop(slot, None)
         self.retries.pop(slot, None)
 
-    def mark_unfinished(self, mark: Mark) -> None:
-        for unfinished in UNFINISHED:
-            for slot in list(self.ledger.slots(unfinished)):
-                self.mark(slot, mark)
+    def settle_all(self, mark: Mark) -> None:
+        for slot in list(self.waiting):
+            self.mark(slot, mark)
+
+    def replaced(self, alert_id: str, ledger: Ledger) -> None:
+        """A follow-up takes over whoever waits for the alert before it."""
+        for slot in list(ledger.slots(Mark.DEFERRED)):
+            self._changes.setdefault(alert_id, {})[slot] = Mark.CORRECTED
 
     def retry_later(self, slot: int, now: datetime, first_seconds: float) -> None:
         """With full jitter: a push service that comes back is not met by all retries at once."""
         attempts = self.retries[slot].attempts + 1 if slot in self.retries else 1
         most = min(MOST_RETRY_SECONDS, first_seconds * 2 ** (attempts - 1))
         due = now + timedelta(seconds=random.uniform(0, most))  # noqa: S311 (no secret)
-        self.ledger[slot] = Mark.RETRYING
         self.retries[slot] = Retry(attempts, clock.milliseconds(due))
 
     def first_request(self, now: datetime) -> None:
-        if self._counts.first_request_ms is None:
-            self._counts = replace(self._counts, first_request_ms=clock.milliseconds(now))
+        if self._times.first_request_ms is None:
+            self._times = replace(self._times, first_request_ms=clock.milliseconds(now))
 
-    def accepted(self, sent_at: datetime, queued_at: datetime, seconds: Sequence[float]) -> Counter[int]:
-        """Notes when these were accepted, each so long after `sent_at`; gives the buckets of seconds since the 202."""
-        waited = (sent_at - queued_at).total_seconds()
+    def accepted(self, sent_at: datetime, begins_at: datetime, seconds: Sequence[float]) -> Counter[int]:
+        """Notes when these were accepted, each so long after `sent_at`; gives the buckets of seconds since the alert
+        could be sent."""
+        waited = (sent_at - begins_at).total_seconds()
         buckets = Counter(time_bucket(waited + each) for each in seconds)
         if seconds:
             first_ms = clock.milliseconds(sent_at + timedelta(seconds=min(seconds)))
-            before = self._counts
-            self._counts = replace(
+            before = self._times
+            self._times = replace(
                 before,
-                times=Counter(before.times) + buckets,
+                buckets=Counter(before.buckets) + buckets,
                 within=before.within + sum(waited + each <= WITHIN for each in seconds),
                 first_ms=first_ms if before.first_ms is None else min(first_ms, before.first_ms),
             )
         return buckets
+
+    def window(self, gone: Sequence[tuple[int, bytes]], plans: bool) -> Window:
+        """What there is to write; `written` forgets it."""
+        if not any(slot in self.waiting for slot in self._suspects):
+            self._suspects, self._deaths = [], 0
+        return Window(
+            changes={alert_id: dict(marks) for alert_id, marks in self._changes.items()},
+            times=self._times,
+            retries=self.retries,
+            deaths=self._deaths,
+            gone=gone,
+            give_back=sorted(self._give_back),
+            spent=sorted(self._spent),
+            plans=plans,
+        )
+
+    def written(self) -> None:
+        for slot in self._give_back | self._spent:
+            self.taken.pop(slot, None)
+        self._changes, self._give_back, self._spent = {}, set(), set()

@@ -1,209 +1,158 @@
-"""One shard of a run: planned once, then sent window by window until nothing is pending."""
+"""One shard of an alert's run: planned once, then sent window by window until nothing is pending."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-
-import structlog
+from functools import partial
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert
-from tocsin.domain.decisions import decide
-from tocsin.domain.deliveries import MARK_OF, Answer, Mark, Outcome, classify, planned
-from tocsin.domain.errors import UnknownRecord
-from tocsin.domain.subscriptions import SHARD_SIZE, Address, endpoint_digest
-from tocsin.store.ledgers import Recipient
-from tocsin.store.profiles import NOBODY
-from tocsin.store.runs import Claim, Go
-from tocsin_workers.letters import Letter, Letters
+from tocsin.domain.deliveries import UNFINISHED, Ledger, Mark, turned
+from tocsin.domain.subscriptions import SHARD_SIZE
+from tocsin.planning import Planner, ShardPlan
+from tocsin.store.ledgers import Capped, Kept, Recipient
+from tocsin.store.runs import Claim
+from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_book import ShardBook
+from tocsin_workers.shard_work import ShardWork
 
-log = structlog.get_logger()
-
-# What was checked so long ago (the process was paused, or the store was slow) is checked again before a request.
-_CHECK_HOLDS_SECONDS = 0.4
+# A follow-up waits so long before it looks again whether the alert before it has let go of a shard.
+_AFTER_SECONDS = 0.2
 
 
-class ShardRun:
-    """`work` leaves every recipient with a mark, or hands the shard back for the rest of it."""
-
+class ShardRun(ShardWork):
     def __init__(self, runtime: Runtime, claim: Claim, alert: Alert) -> None:
-        self._runtime = runtime
-        self._store = runtime.store
-        self._claim = claim
+        super().__init__(runtime, claim)
         self._alert = alert
-        self._attempts_end = alert.attempts_end(claim.began_at)
-        self._checked = 0.0
-        self._held_until = claim.began_at
-        self._letters = Letters(alert, claim.began_at, runtime.application_server, runtime.settings)
-        self._first_number = int(claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        self._wanted: dict[int, Mark] = {NOBODY: Mark.NOBODY}
+        self.queue = alert.queue
+        self.max_per_second = alert.draft.max_per_second
+        self._ends_at = alert.attempts_end(claim.began_at)
+        self._message = Message.of(alert, claim.began_at)
+        site_zone = runtime.settings.time_zone
+        self._planner = Planner(runtime.store.profiles, runtime.store.ledgers, alert.audience(site_zone))
+        self._deferred_until: datetime | None = None
 
-    async def work(self) -> bool:
-        """True where this was the last shard of the run."""
-        book = await self._open()
-        last: bool | None = None
-        while book is not None and last is None:
-            wanted = len(book.next_slots(clock.now(), self._runtime.settings.window))
-            # The checks come after the wait for permits: a stop or the end may have come meanwhile.
-            push_service = self._claim.push_service
-            permits = await self._runtime.permits.take(push_service, max(1, wanted))
-            try:
-                last = await self._step(book, permits)
-            finally:
-                await self._runtime.permits.give_back(push_service, permits)
-        return bool(last)
-
-    async def _step(self, book: ShardBook, permits: int) -> bool | None:
-        """One window, where there is one to send; None to go on, else whether this was the last shard of the run."""
-        now = clock.now()
-        go = await self._check()
-        if go is Go.LOST:
-            return False
-        if go is Go.ENDED:
-            return await self._end_all(book, Mark.EXPIRED)
-        if go is Go.STOPPED:
-            return await self._end_all(book, Mark.STOPPED)
-        if go is Go.HELD:
-            return await self._hand_back(self._held_until)
-        if self._runtime.stopping():
-            return await self._hand_back(now)
-        slots = book.next_slots(now, permits)
-        if not slots:
-            return await self._rest(book)
-        return None if await self._window(book, slots) else False
-
-    async def _check(self) -> Go:
-        self._checked = time.monotonic()
-        go, self._held_until = await patiently(lambda: self._store.runs.check(self._claim))
-        return go
-
-    async def _open(self) -> ShardBook | None:
-        """The shard as the last claim left it, or planned now; None when a later claim was here before us."""
+    async def _open(self) -> bool | None:
         kept = await patiently(lambda: self._store.ledgers.begin(self._claim))
         if kept is None:
+            return False
+        self._book = ShardBook(kept)
+        if kept.ledger is not None:
+            self._book.wait(self._alert.id, kept.ledger)
             return None
-        if kept.ledger is not None and kept.counts is not None:
-            return ShardBook(kept.ledger, kept.counts, kept.retries)
-        book = await self._plan(kept.profile_numbers)
-        return book if await self._write(book) else None
+        return await self._plan(kept)
 
-    async def _plan(self, profile_numbers: Sequence[int]) -> ShardBook:
-        """Decides for each reader, once for each set of preferences. Who registered since the run began is passed."""
+    async def _plan(self, kept: Kept) -> bool | None:
+        """Decides for each reader. Who registered since the run began is passed over."""
+        before: dict[str, Ledger] = {}
+        if self._alert.root is not None:
+            chain = await patiently(lambda: self._store.alerts.chain(self._alert.chain))
+            earlier = chain[: chain.index(self._alert.id)]
+            for alert_id in earlier:
+                if not await patiently(partial(self._store.runs.shard_is_settled, alert_id, self._claim.shard)):
+                    return await self._hand_back(clock.now() + timedelta(seconds=_AFTER_SECONDS))
+            before = await patiently(lambda: self._store.ledgers.ledgers(self._claim.shard, earlier))
         bound = await patiently(lambda: self._store.runs.bound(self._claim))
-        numbers = profile_numbers[: max(0, bound - self._first_number)]
-        await self._decide_for(set(numbers))
-        return ShardBook.planned([self._wanted[number] for number in numbers], SHARD_SIZE)
+        first_number = int(self._claim.shard.rpartition(".")[2]) * SHARD_SIZE
+        numbers = kept.profile_numbers[: max(0, bound - first_number)]
+        among = None if self._alert.root is None else _had(before)
+        plan = await patiently(lambda: self._planner.plan(self._claim.shard, numbers, clock.now(), among))
+        if plan.capped:
+            full = await self._take(plan.capped)
+            if full is None:
+                return False
+            plan.cap(full)
+        if before:
+            latest = list(before)[-1]
+            self._book.replaced(latest, before[latest])
+        self._book.plan(self._alert.id, plan.marks)
+        return await self._keep_plan(plan)
 
-    async def _decide_for(self, numbers: set[int]) -> None:
-        """Fills the table of what each set of preferences comes to; a set that cannot be read is set aside."""
-        new = numbers - self._wanted.keys()
-        profiles = await patiently(lambda: self._store.profiles.readable(new)) if new else {}
-        now = clock.now()
-        for number in new:
-            preferences = profiles.get(number)
-            mark = Mark.SET_ASIDE if preferences is None else planned(decide(self._alert.audience, preferences, now))
-            self._wanted[number] = mark
-
-    async def _window(self, book: ShardBook, slots: Sequence[int]) -> bool:
-        """Sends to these slots as they stand now and records it; False when the shard is not ours any more."""
-        recipients = await patiently(lambda: self._store.ledgers.read(self._claim, slots))
-        if recipients is None:
+    async def _keep_plan(self, plan: ShardPlan) -> bool | None:
+        if plan.first_until is not None:
+            await self._defer(plan.first_until)
+        if not await self._write(plans=True):
             return False
-        await self._decide_for({recipient.profile_number for recipient in recipients})
+        if plan.first_until is not None:
+            await self._defer(plan.first_until)  # a round that looked before the write saw nobody there
+        return None
+
+    async def _defer(self, until: datetime) -> None:
+        """Some wait here for the end of their quiet hours, or of the alert."""
+        due = min(until, self._alert.expires_at(self._claim.began_at))
+        await patiently(lambda: self._store.alerts.defers(self._alert.id))
+        await patiently(lambda: self._store.runs.defer(self._claim.shard, due))
+
+    async def _take(self, capped: Sequence[Capped]) -> set[int] | None:
+        full = await patiently(lambda: self._store.ledgers.take_caps(self._claim, capped))
+        if full is not None:
+            self._book.taken |= {each.slot: each.day for each in capped if each.slot not in full}
+        return full
+
+    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+        await patiently(lambda: self._planner.load({recipient.profile_number for recipient in recipients}))
         now = clock.now()
-        letters = [letter for recipient in recipients if (letter := self._letter(book, recipient, now))]
-        if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and await self._check() is not Go.GO:
-            return True  # the next step says what follows from it
-        if letters:
-            book.first_request(now)
-        answers = await self._runtime.sender.send([letter.envelope for letter in letters])
-        outcomes = [self._settle(book, letter, answer) for letter, answer in zip(letters, answers, strict=True)]
-        pairs = list(zip(answers, outcomes, strict=True))
-        seconds = [answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED]
-        self._runtime.counting.accepted(self._alert.queue, book.accepted(now, self._alert.queued_at, seconds))
-        gone = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is Outcome.GONE]
-        if not await self._write(book, gone):
-            return False
-        await self._hold(pairs)
-        await self._runtime.counting.write_if_due()
-        return True
-
-    def _letter(self, book: ShardBook, recipient: Recipient, now: datetime) -> Letter | None:
-        """What goes to a recipient; None for one who is not to get it any more, who is marked here."""
-        wanted = self._wanted[recipient.profile_number]
-        if recipient.packed is None or wanted is not Mark.PENDING:
-            book.mark(recipient.slot, Mark.SET_ASIDE if wanted is Mark.SET_ASIDE else Mark.OPTED_OUT)
-            return None
-        try:
-            letter = self._letters.write(recipient.slot, recipient.packed, now)
-        except (UnknownRecord, ValueError) as error:
-            # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
-            log.warning(
-                "set aside", alert=self._alert.id, shard=self._claim.shard, slot=recipient.slot, error=str(error)
-            )
-            book.mark(recipient.slot, Mark.SET_ASIDE)
-            return None
-        if letter is None:
-            book.mark(recipient.slot, Mark.REJECTED)
-        return letter
-
-    def _settle(self, book: ShardBook, letter: Letter, answer: Answer) -> Outcome:
-        rule = classify(answer)
-        self._runtime.counting.answer(self._claim.push_service, answer, rule.outcome)
-        if rule.retry:
-            book.retry_later(letter.slot, clock.now(), self._runtime.settings.retry_seconds)
-        else:
-            book.mark(letter.slot, MARK_OF[rule.outcome])
-        return rule.outcome
-
-    async def _hold(self, pairs: Sequence[tuple[Answer, Outcome]]) -> None:
-        """A push service that throttles, or that says when to come back, is left alone by all workers until then."""
-        waits = [
-            answer.retry_after or self._runtime.settings.retry_seconds
-            for answer, outcome in pairs
-            if outcome is Outcome.THROTTLED or (outcome is Outcome.FAILED and answer.retry_after)
+        wanted = [recipient for recipient in recipients if self._still_wanted(recipient, now)]
+        capped = [
+            capped
+            for each in wanted
+            if (capped := self._planner.cap(each.slot, each.profile_number, each.personal, now))
         ]
-        if waits:
-            until = clock.now() + timedelta(seconds=max(waits))
-            await patiently(lambda: self._store.runs.hold(self._claim.push_service, until))
+        full: Collection[int] = ()
+        if capped:
+            taken = await self._take(capped)
+            if taken is None:
+                return None
+            full = taken
+        for slot in full:
+            self._book.mark(slot, Mark.TURNED_DAILY_CAP)
+        if self._deferred_until is not None:
+            await self._defer(self._deferred_until)
+        return [
+            letter
+            for each in wanted
+            if each.slot not in full and (letter := self._letter(each, self._message, now))
+        ]
 
-    async def _write(self, book: ShardBook, gone: Sequence[Letter] = ()) -> bool:
-        """Keeps the book, and deletes the gone in the same write; False when the shard is not ours any more."""
-        rows = [(letter.slot, letter.packed, letter.envelope.url) for letter in gone]
-        counts = book.counts
-        # What was done is told again until it is kept: it must not be done twice.
-        dropped = await patiently(
-            lambda: self._store.ledgers.write(self._claim, book.ledger, counts, book.retries, rows)
-        )
-        if dropped is None:
+    def _still_wanted(self, recipient: Recipient, now: datetime) -> bool:
+        """By the preferences that stand now; who is not to get it any more is settled here."""
+        if recipient.packed is None:
+            self._book.mark(recipient.slot, Mark.OPTED_OUT)
             return False
-        now_ms = clock.milliseconds(clock.now())
-        for slot, _, endpoint in rows:
-            if slot in dropped:
-                await self._forget(slot, endpoint_digest(endpoint), now_ms)
-        return True
-
-    async def _forget(self, slot: int, digest: bytes, now_ms: int) -> None:
-        address = Address(self._claim.push_service, self._first_number + slot)
-        await patiently(lambda: self._store.subscriptions.forget(address, digest, now_ms))
-
-    async def _end_all(self, book: ShardBook, mark: Mark) -> bool:
-        """The alert was stopped or its time is over: whoever still waited for it is marked so."""
-        book.mark_unfinished(mark)
-        return await self._write(book) and await self._finish()
-
-    async def _rest(self, book: ShardBook) -> bool:
-        """Nothing can be sent now: the shard is finished, or due again with its first retry."""
-        if book.first_retry is None:
-            return await self._finish()
-        return await self._hand_back(book.first_retry)
-
-    async def _hand_back(self, due: datetime) -> bool:
-        await patiently(lambda: self._store.runs.hand_back(self._claim, min(due, self._attempts_end)))
+        decision = self._planner.decide(recipient.profile_number, recipient.personal, now)
+        mark = Mark.SET_ASIDE if decision is None else turned(decision)
+        if mark is Mark.PENDING:
+            return True
+        if decision is not None and decision.until is not None:
+            self._deferred_until = min(filter(None, (self._deferred_until, decision.until)))
+        self._book.mark(recipient.slot, mark)
         return False
 
-    async def _finish(self) -> bool:
-        return await patiently(lambda: self._store.runs.finish(self._claim))
+    def _accepted(self, sent_at: datetime, seconds: Sequence[float]) -> None:
+        buckets = self._book.accepted(sent_at, self._alert.begins_at, seconds)
+        self._runtime.counting.accepted(self.queue, len(seconds), buckets)
+
+    def _retry(self, slot: int) -> None:
+        self._book.mark(slot, Mark.RETRYING)
+        self._book.retry_later(slot, clock.now(), self._runtime.settings.retry_seconds)
+
+    async def _hand_back(self, due: datetime) -> bool:
+        return await super()._hand_back(min(due, self._ends_at))
+
+    async def _write(self, gone: Sequence[tuple[int, bytes]] = (), plans: bool = False) -> bool:
+        written = await super()._write(gone, plans)
+        if written and self._deferred_until is not None:
+            until, self._deferred_until = self._deferred_until, None
+            await self._defer(until)
+        return written
+
+
+def _had(before: dict[str, Ledger]) -> set[int]:
+    """The audience of a follow-up: who was sent any alert of the chain, or still waits for the latest."""
+    had = {slot for ledger in before.values() for slot in ledger.slots(Mark.ACCEPTED)}
+    if before:
+        latest = list(before.values())[-1]
+        for mark in (Mark.DEFERRED, Mark.CORRECTED, *UNFINISHED):
+            had |= set(latest.slots(mark))
+    return had

@@ -7,32 +7,54 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tocsin.domain.decisions import Audience
 from tocsin.domain.errors import Fault, Invalid
 from tocsin.domain.levels import Level
+from tocsin.domain.preferences import Language
 from tocsin.domain.queues import PRIORITY, STANDARD
-from tocsin.domain.text import link_fault, text_fault
+from tocsin.domain.stories import StoryId
+from tocsin.domain.text import link_fault, shortened, text_fault
 from tocsin.domain.topics import TopicId
 
 DEFAULT_TTL = 14_400
 MAX_TTL = 86_400
+MAX_HEADLINE, MAX_BODY = 120, 300
+MAX_UNDO = 15
+MOST_AHEAD = timedelta(days=30)
 LEAST_ATTEMPTS = timedelta(seconds=60)
 DEFAULT_EXPIRY = timedelta(hours=24)
 
 
 class AlertState(StrEnum):
+    DRAFT = "draft"
+    AWAITING_APPROVAL = "awaiting_approval"
+    SCHEDULED = "scheduled"
+    UNDO_WINDOW = "undo_window"
     SENDING = "sending"
     SENT = "sent"
+    REJECTED = "rejected"
     STOPPED = "stopped"
     EXPIRED = "expired"
 
     @property
     def is_terminal(self) -> bool:
-        return self is not AlertState.SENDING
+        return self in (AlertState.SENT, AlertState.REJECTED, AlertState.STOPPED, AlertState.EXPIRED)
+
+    @property
+    def is_before_sending(self) -> bool:
+        return self in (AlertState.DRAFT, AlertState.AWAITING_APPROVAL, AlertState.SCHEDULED, AlertState.UNDO_WINDOW)
+
+
+class Kind(StrEnum):
+    """What an alert is to the ones before it; the last two go to those who had the first of their chain."""
+
+    ALERT = "alert"
+    CORRECTION = "correction"
+    RETRACTION = "retraction"
 
 
 class Action(BaseModel):
@@ -60,9 +82,16 @@ class AlertDraft(BaseModel):
     image: str | None = None
     icon: str | None = None
     actions: list[Action] = Field(default_factory=list, max_length=2)
-    language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: Language | None = None
+    story: StoryId | None = None
     ttl: int = Field(default=DEFAULT_TTL, ge=0, le=MAX_TTL, strict=True, description="seconds")
     expires_at: AwareDatetime | None = None
+    send_at: AwareDatetime | None = Field(default=None, description="at once, if not given; 30 days ahead at most")
+    max_per_second: int | None = Field(default=None, ge=1, le=1_000_000, strict=True, description="requests")
+    undo_seconds: int = Field(
+        default=0, ge=0, le=MAX_UNDO, strict=True, description="may be taken back so long; not with send_at"
+    )
+    state: Literal["draft"] | None = Field(default=None, description="draft: kept, and sent only when that is asked")
 
     def check(self, known_topics: AbstractSet[str], link_hosts: Sequence[str], now: datetime) -> None:
         """Raises Invalid with every fault at once; what pydantic can say has been said before."""
@@ -73,7 +102,7 @@ class AlertDraft(BaseModel):
         ]
         if len(set(self.topics)) != len(self.topics):
             faults.append(Fault("topics", "names a topic twice"))
-        texts = [("headline", self.headline, 1, 120), ("body", self.body, 0, 300)]
+        texts = [("headline", self.headline, 1, MAX_HEADLINE), ("body", self.body, 0, MAX_BODY)]
         texts += [(f"actions[{place}].title", action.title, 1, 40) for place, action in enumerate(self.actions)]
         for field, text, least, most in texts:
             if message := text_fault(text, least, most):
@@ -83,10 +112,21 @@ class AlertDraft(BaseModel):
         for field, link in links:
             if link is not None and (message := link_fault(link, link_hosts)):
                 faults.append(Fault(field, message))
-        if self.expires_at is not None and self.expires_at <= now:
-            faults.append(Fault("expires_at", "is past"))
+        faults += self._times_at_fault(now)
         if faults:
             raise Invalid(faults)
+
+    def _times_at_fault(self, now: datetime) -> list[Fault]:
+        faults = []
+        if self.send_at is not None and self.send_at <= now:
+            faults.append(Fault("send_at", "is past"))
+        if self.send_at is not None and self.send_at > now + MOST_AHEAD:
+            faults.append(Fault("send_at", f"is more than {MOST_AHEAD.days} days ahead"))
+        if self.send_at is not None and self.undo_seconds:
+            faults.append(Fault("undo_seconds", "is for alerts that go at once; one with send_at can be stopped before"))
+        if self.expires_at is not None and self.expires_at <= (self.send_at or now):
+            faults.append(Fault("expires_at", "is before send_at" if self.send_at else "is past"))
+        return faults
 
     @property
     def body_hash(self) -> str:
@@ -95,23 +135,85 @@ class AlertDraft(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
+class Correction(BaseModel):
+    """What an alert should have said. `body` and `url` stay as they were where they are not given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    headline: str = Field(description="1 to 120 graphemes")
+    body: str | None = Field(default=None, description="0 to 300 graphemes")
+    url: str | None = None
+
+
+class Retraction(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str = Field(description="1 to 300 graphemes; what readers see under the headline")
+
+
 class Alert(BaseModel):
     """An alert that we took. Everything that changes while it is sent stands beside it in the store, not in it."""
 
-    model_config = ConfigDict(frozen=True)
+    # Forbidding what is not known makes an older program refuse a newer one's alert instead of sending it otherwise.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     draft: AlertDraft
     author: str
     queued_at: AwareDatetime
+    kind: Kind = Kind.ALERT
+    root: str | None = Field(default=None, description="the first alert of the chain, where this is not the first")
 
     @classmethod
     def take(cls, draft: AlertDraft, author: str, now: datetime) -> "Alert":
         return cls(id=new_alert_id(now), draft=draft, author=author, queued_at=now)
 
+    def correction(self, changes: "Correction", author: str, now: datetime) -> "Alert":
+        """A linked alert in place of this one, to the same readers."""
+        kept = {"body": self.draft.body, "url": self.draft.url} | changes.model_dump(exclude_none=True)
+        return self._follow_up(Kind.CORRECTION, kept, author, now)
+
+    def retraction(self, reason: str, author: str, now: datetime) -> "Alert":
+        headline = shortened(f"Retracted: {self.draft.headline}", MAX_HEADLINE)
+        return self._follow_up(Kind.RETRACTION, {"headline": headline, "body": reason}, author, now)
+
+    def _follow_up(self, kind: Kind, words: dict[str, str], author: str, now: datetime) -> "Alert":
+        timeless = {"expires_at": None, "send_at": None, "undo_seconds": 0, "state": None}
+        draft = self.draft.model_copy(update={**words, **timeless})
+        taken = Alert.take(draft, author, now)
+        return taken.model_copy(update={"kind": kind, "root": self.chain})
+
     @property
-    def audience(self) -> Audience:
-        return Audience(frozenset(self.draft.topics), self.draft.level)
+    def body_hash(self) -> str:
+        """As that of its draft; a follow-up says what it follows, too."""
+        return self.draft.body_hash if self.root is None else f"{self.draft.body_hash}:{self.kind}:{self.root}"
+
+    @property
+    def chain(self) -> str:
+        """The id of the first alert of its chain."""
+        return self.root or self.id
+
+    @property
+    def begins_at(self) -> datetime:
+        """When sending may begin."""
+        return self.draft.send_at or self.queued_at + timedelta(seconds=self.draft.undo_seconds)
+
+    @property
+    def first_state(self) -> AlertState:
+        """What it is once it is queued."""
+        if self.draft.send_at is not None:
+            return AlertState.SCHEDULED
+        return AlertState.UNDO_WINDOW if self.draft.undo_seconds else AlertState.SENDING
+
+    def audience(self, site_zone: str) -> Audience:
+        return Audience(
+            frozenset(self.draft.topics),
+            self.draft.level,
+            self.draft.story,
+            self.draft.language,
+            follows_up=self.kind is not Kind.ALERT,
+            site_zone=site_zone,
+        )
 
     @property
     def queue(self) -> str:
@@ -125,10 +227,6 @@ class Alert(BaseModel):
         """The moment after which no request may start: `max(ttl, 60 s)` after sending began, or when it expires."""
         by_ttl = began_at + max(timedelta(seconds=self.draft.ttl), LEAST_ATTEMPTS)
         return min(by_ttl, self.expires_at(began_at))
-
-    def ttl_at(self, now: datetime, began_at: datetime) -> int:
-        """The header TTL in seconds: the asked one, cut to the time left before it expires (RFC 8030 §5.2)."""
-        return max(0, min(self.draft.ttl, int((self.expires_at(began_at) - now).total_seconds())))
 
 
 def new_alert_id(now: datetime) -> str:

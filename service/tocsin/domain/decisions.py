@@ -7,47 +7,121 @@ from enum import StrEnum
 
 from tocsin.domain.levels import Level
 from tocsin.domain.preferences import Preferences
+from tocsin.domain.stories import names
 
 
 class Verdict(StrEnum):
     SEND = "send"
+    DEFER = "defer"
     SKIP = "skip"
     OUTSIDE = "outside"  # not in the audience at all: counted nowhere
 
 
 class Reason(StrEnum):
-    """Why a follower is skipped; the names are those of `progress.skipped`."""
+    """Why a follower is skipped or has to wait; the names are those of `progress.skipped`."""
 
+    LANGUAGE = "language"
+    MUTED_STORY = "muted_story"
+    SNOOZED = "snoozed"
     LEVEL = "level"
+    QUIET_HOURS = "quiet_hours"
+    DAILY_CAP = "daily_cap"
 
 
 @dataclass(frozen=True)
 class Decision:
+    """`until` is when a deferred reader is asked about again."""
+
     verdict: Verdict
     reason: Reason | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Audience:
-    """What of an alert its readers' preferences look at."""
+    """What of an alert its readers' preferences look at.
+
+    `follows_up` is a correction or a retraction: it goes to those who had the alert that it is about, so topics,
+    language, level and cap are not asked again. `site_zone` is the time zone of readers who named none.
+    """
 
     topics: Collection[str]
     level: Level
+    story: str | None = None
+    language: str | None = None
+    follows_up: bool = False
+    site_zone: str = "UTC"
 
 
 SEND = Decision(Verdict.SEND)
 OUTSIDE = Decision(Verdict.OUTSIDE)
-SKIP_LEVEL = Decision(Verdict.SKIP, Reason.LEVEL)
 
 
-def decide(alert: Audience, preferences: Preferences, now: datetime) -> Decision:
-    """The first rule that applies decides (the order is a contract): audience, level, send.
+def decide(alert: Audience, preferences: Preferences, now: datetime, had_today: int = 0) -> Decision:
+    """The first rule that applies decides; the order is a contract.
 
-    `now` is aware; the rules about time (quiet hours, snooze, caps) look at nothing else.
+    `now` is aware. `had_today` counts what the reader's cap counted on the reader's own day, without this alert. Of a
+    follow-up the caller says who is in the audience.
     """
-    followed = [topic for topic in alert.topics if topic in preferences.topics]
-    if not followed:
-        return OUTSIDE
-    if not any(preferences.least_level(topic).admits(alert.level) for topic in followed):
-        return SKIP_LEVEL
+    if not alert.follows_up:
+        if outside := _outside(alert, preferences, now):
+            return outside
+    if names(preferences.muted_stories, alert.story, now):
+        return _skip(Reason.MUTED_STORY)
+    if preferences.snoozed_until is not None and now < preferences.snoozed_until:
+        return _skip(Reason.SNOOZED)
+    if not alert.follows_up and not _level_admitted(alert, preferences, now):
+        return _skip(Reason.LEVEL)
+    if until := quiet_until(alert, preferences, now):
+        if preferences.quiet_hours and preferences.quiet_hours.then == "drop" and not alert.follows_up:
+            return _skip(Reason.QUIET_HOURS)
+        return Decision(Verdict.DEFER, Reason.QUIET_HOURS, until)
+    if counts(alert, preferences) and preferences.daily_cap and had_today >= preferences.daily_cap.count:
+        return _skip(Reason.DAILY_CAP)
     return SEND
+
+
+def quiet_until(alert: Audience, preferences: Preferences, now: datetime) -> datetime | None:
+    """The end of the quiet hours that keep this alert from the reader now; None where nothing does."""
+    hours = preferences.quiet_hours
+    if hours is None or (hours.wake_for is not None and hours.wake_for.admits(alert.level)):
+        return None
+    return hours.quiet_until(now, hours.time_zone or preferences.time_zone or alert.site_zone)
+
+
+def counts(alert: Audience, preferences: Preferences) -> bool:
+    """Whether this alert counts under the reader's cap."""
+    cap = preferences.daily_cap
+    return cap is not None and not alert.follows_up and not (cap.flash_exempt and alert.level is Level.FLASH)
+
+
+def cap_day(alert: Audience, preferences: Preferences, now: datetime) -> int:
+    """The reader's own day, as days since 1970; 0 without a cap."""
+    cap = preferences.daily_cap
+    return 0 if cap is None else cap.day(now, preferences.time_zone or alert.site_zone)
+
+
+def _outside(alert: Audience, preferences: Preferences, now: datetime) -> Decision | None:
+    follows = any(topic in preferences.topics for topic in alert.topics)
+    if not follows and not names(preferences.followed_stories, alert.story, now):
+        return OUTSIDE
+    if alert.language and preferences.language and not _same_language(alert.language, preferences.language):
+        return _skip(Reason.LANGUAGE)
+    return None
+
+
+def _level_admitted(alert: Audience, preferences: Preferences, now: datetime) -> bool:
+    if names(preferences.followed_stories, alert.story, now):
+        return True
+    followed = (topic for topic in alert.topics if topic in preferences.topics)
+    return any(preferences.least_level(topic).admits(alert.level) for topic in followed)
+
+
+def _same_language(one: str, other: str) -> bool:
+    """`en` and `en-GB` are the same to a reader, `pt-BR` and `pt-PT` are not (RFC 4647 §3.3.1, both ways)."""
+    mine, theirs = one.lower().split("-"), other.lower().split("-")
+    return all(left == right for left, right in zip(mine, theirs, strict=False))
+
+
+def _skip(reason: Reason) -> Decision:
+    return Decision(Verdict.SKIP, reason)

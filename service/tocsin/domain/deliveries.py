@@ -1,6 +1,6 @@
 """What became of one recipient: the push services' answers as a table, and the ledger's bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,8 +11,15 @@ class Mark(StrEnum):
     """One byte of the ledger for one slot of a shard. The letters are stored: never give one another meaning."""
 
     NOBODY = "\0"  # no subscription had this number when the shard was planned
-    OUTSIDE = "-"  # a reader who follows none of the alert's topics
-    LEVEL = "l"  # a follower, skipped for the level
+    OUTSIDE = "-"  # a reader who follows none of the alert's topics, nor its story
+    # A follower, skipped when the shard was planned.
+    LANGUAGE = "n"
+    MUTED_STORY = "m"
+    SNOOZED = "z"
+    LEVEL = "l"
+    QUIET_HOURS = "q"
+    DAILY_CAP = "c"
+    # All others are eligible.
     PENDING = "p"
     RETRYING = "r"
     ACCEPTED = "a"
@@ -20,33 +27,87 @@ class Mark(StrEnum):
     REJECTED = "x"
     EXPIRED = "e"
     STOPPED = "s"
+    CORRECTED = "w"  # stopped for this reader, who gets the correction instead
     OPTED_OUT = "o"
     SET_ASIDE = "k"
     DEFERRED = "d"
+    # Opted out in another way: what was planned stood against the preferences when the turn came.
+    TURNED_LANGUAGE = "N"
+    TURNED_MUTED_STORY = "M"
+    TURNED_SNOOZED = "Z"
+    TURNED_LEVEL = "L"
+    TURNED_QUIET_HOURS = "Q"
+    TURNED_DAILY_CAP = "C"
 
 
-# The parts of `progress` that add up to `eligible`, in the contract's order; `unaccounted` is found by the sum.
-OUTCOMES: dict[str, Mark] = {
-    "accepted": Mark.ACCEPTED,
-    "gone": Mark.GONE,
-    "rejected": Mark.REJECTED,
-    "expired": Mark.EXPIRED,
-    "stopped": Mark.STOPPED,
-    "opted_out": Mark.OPTED_OUT,
-    "set_aside": Mark.SET_ASIDE,
-    "deferred": Mark.DEFERRED,
-    "retrying": Mark.RETRYING,
-    "pending": Mark.PENDING,
+SKIPPED: dict[Reason, Mark] = {
+    Reason.LANGUAGE: Mark.LANGUAGE,
+    Reason.MUTED_STORY: Mark.MUTED_STORY,
+    Reason.SNOOZED: Mark.SNOOZED,
+    Reason.LEVEL: Mark.LEVEL,
+    Reason.QUIET_HOURS: Mark.QUIET_HOURS,
+    Reason.DAILY_CAP: Mark.DAILY_CAP,
 }
-SKIPPED: dict[Reason, Mark] = {Reason.LEVEL: Mark.LEVEL}
+TURNED: dict[Reason, Mark] = {
+    Reason.LANGUAGE: Mark.TURNED_LANGUAGE,
+    Reason.MUTED_STORY: Mark.TURNED_MUTED_STORY,
+    Reason.SNOOZED: Mark.TURNED_SNOOZED,
+    Reason.LEVEL: Mark.TURNED_LEVEL,
+    Reason.QUIET_HOURS: Mark.TURNED_QUIET_HOURS,
+    Reason.DAILY_CAP: Mark.TURNED_DAILY_CAP,
+}
+# The parts of `progress` that add up to `eligible`, in the contract's order; `unaccounted` is found by the sum.
+OUTCOMES: dict[str, tuple[Mark, ...]] = {
+    "accepted": (Mark.ACCEPTED,),
+    "gone": (Mark.GONE,),
+    "rejected": (Mark.REJECTED,),
+    "expired": (Mark.EXPIRED,),
+    "stopped": (Mark.STOPPED, Mark.CORRECTED),
+    "opted_out": (Mark.OPTED_OUT, *TURNED.values()),
+    "set_aside": (Mark.SET_ASIDE,),
+    "deferred": (Mark.DEFERRED,),
+    "retrying": (Mark.RETRYING,),
+    "pending": (Mark.PENDING,),
+}
 UNFINISHED = (Mark.PENDING, Mark.RETRYING)
+# Whoever did not get the alert in the end does not have it counted under a cap.
+GIVEN_BACK = frozenset(
+    mark for name in ("gone", "rejected", "expired", "stopped", "opted_out", "set_aside") for mark in OUTCOMES[name]
+)
 
 
 def planned(decision: Decision) -> Mark:
     """The byte that a fresh ledger gets for a reader."""
+    return _mark(decision, SKIPPED, Mark.OUTSIDE)
+
+
+def turned(decision: Decision) -> Mark:
+    """The byte for a reader who was eligible and whose turn has come: PENDING where the alert may go."""
+    return _mark(decision, TURNED, Mark.OPTED_OUT)
+
+
+def _mark(decision: Decision, skipped: Mapping[Reason, Mark], outside: Mark) -> Mark:
     if decision.verdict is Verdict.SEND:
         return Mark.PENDING
-    return Mark.OUTSIDE if decision.reason is None else SKIPPED[decision.reason]
+    if decision.verdict is Verdict.DEFER:
+        return Mark.DEFERRED
+    return outside if decision.reason is None else skipped[decision.reason]
+
+
+def told(mark: Mark) -> tuple[str, str | None]:
+    """What a byte says to its reader: the outcome, and the reason where there is one."""
+    for reason in Reason:
+        if mark is SKIPPED[reason]:
+            return "skipped", reason
+        if mark is TURNED[reason]:
+            return "opted_out", reason
+    special = {
+        Mark.NOBODY: ("skipped", "subscribed_later"),
+        Mark.OUTSIDE: ("skipped", "not_followed"),
+        Mark.DEFERRED: ("deferred", str(Reason.QUIET_HOURS)),
+        Mark.CORRECTED: ("stopped", "corrected"),
+    }
+    return special.get(mark) or (next(name for name, marks in OUTCOMES.items() if mark in marks), None)
 
 
 class Ledger:
@@ -77,8 +138,12 @@ class Ledger:
 
     @property
     def eligible(self) -> int:
-        """All that were ever pending: fixed when the shard is planned and stored apart."""
-        return sum(self.count(mark) for mark in OUTCOMES.values())
+        """All that were ever to be sent to or deferred: fixed when the shard is planned and stored apart."""
+        return sum(self.total(name) for name in OUTCOMES)
+
+    def total(self, outcome: str) -> int:
+        """How many slots have this outcome; the names are those of `progress`."""
+        return sum(self.count(mark) for mark in OUTCOMES[outcome])
 
 
 class Failure(StrEnum):

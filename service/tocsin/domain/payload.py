@@ -2,14 +2,19 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from tocsin.domain.alerts import Alert, to_json
+from tocsin.domain.alerts import MAX_BODY, MAX_HEADLINE, Alert, to_json
 from tocsin.domain.errors import Invalid
 from tocsin.domain.levels import Level
+from tocsin.domain.text import shortened
 
 # Bridged Android at Mozilla takes about 2,744 bytes; every push service takes this.
 MAX_PAYLOAD = 2_700
+
+# A summary names no more than fit well into a payload.
+MOST_NAMED = 20
 
 _URGENCY = {Level.FLASH: "high", Level.BREAKING: "high", Level.UPDATE: "normal"}
 
@@ -21,7 +26,7 @@ def notification(alert: Alert) -> bytes:
     if draft.language:
         shown["lang"] = draft.language
     shown["dir"] = "auto"
-    shown["tag"] = collapse_key(alert.id)
+    shown["tag"] = collapse_key(alert.chain)
     shown["silent"] = False
     if draft.icon:
         shown["icon"] = draft.icon
@@ -31,12 +36,39 @@ def notification(alert: Alert) -> bytes:
         shown["actions"] = [
             {"action": action.action, "title": action.title, "navigate": action.url} for action in draft.actions
         ]
-    shown["data"] = {"tocsin": {"alert": alert.id, "level": draft.level, "topics": draft.topics}}
+    about: dict[str, Any] = {"alert": alert.id, "level": draft.level, "topics": draft.topics}
+    if alert.root:
+        about |= {"kind": alert.kind, "corrects": alert.root}
+    shown["data"] = {"tocsin": about}
     payload = to_json({"web_push": 8030, "notification": shown}).encode()
     if len(payload) > MAX_PAYLOAD:
         message = f"the whole alert makes {len(payload):,} bytes of payload; {MAX_PAYLOAD:,} is the most"
         raise Invalid.at("body", message)
     return payload
+
+
+def summary(alerts: Sequence[Alert], site_name: str) -> bytes:
+    """Several alerts that waited for the end of a reader's quiet hours, as one; the newest comes first.
+
+    A click leads to the biggest of them, and of these to the newest.
+    """
+    biggest = max(alerts, key=lambda alert: alert.draft.level.rank)
+    shown = {
+        "title": shortened(f"{site_name}: {len(alerts)} alerts while it was quiet", MAX_HEADLINE),
+        "navigate": biggest.draft.url,
+        "body": shortened(" · ".join(alert.draft.headline for alert in alerts), MAX_BODY),
+        "dir": "auto",
+        "tag": summary_key(alerts),
+        "silent": False,
+        "data": {
+            "tocsin": {
+                "alert": biggest.id,
+                "alerts": [alert.id for alert in alerts[:MOST_NAMED]],
+                "level": biggest.draft.level,
+            }
+        },
+    }
+    return to_json({"web_push": 8030, "notification": shown}).encode()
 
 
 def own_test(site_name: str, url: str) -> bytes:
@@ -55,6 +87,11 @@ def collapse_key(alert_id: str) -> str:
     """The header `Topic` and the notification's tag: 32 base64url characters, a length that Apple takes too."""
     digest = hashlib.sha256(alert_id.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()[:32]
+
+
+def summary_key(alerts: Sequence[Alert]) -> str:
+    """The collapse key of a summary: that of its alerts, whatever a later one holds beside them."""
+    return collapse_key(" ".join(alert.chain for alert in alerts))
 
 
 def urgency(level: Level) -> str:

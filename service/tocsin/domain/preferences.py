@@ -1,13 +1,26 @@
-"""What a reader asked for. Each distinct set is stored once (a profile), so a set has one canonical form."""
+"""What a reader asked for. What many share is stored once for all of them (a profile), so it has one canonical form;
+what is personal and changes often is kept apart."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
 from tocsin.domain.errors import Fault, Invalid
+from tocsin.domain.hours import DailyCap, QuietHours, TimeZone, WallTime
 from tocsin.domain.levels import Level
+from tocsin.domain.stories import StoryChoices, in_order, utc
 from tocsin.domain.topics import MAX_TOPICS, TopicId
+
+Language = Annotated[
+    str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35, examples=["en"], description="BCP 47")
+]
+
+_PERSONAL = ("snoozed_until", "muted_stories", "followed_stories")
+# Parts that are objects of their own: a patch changes what it names of them (RFC 7396).
+_NESTED = ("topic_levels", "quiet_hours", "daily_cap")
 
 
 class Preferences(BaseModel):
@@ -18,17 +31,57 @@ class Preferences(BaseModel):
     topics: tuple[TopicId, ...] = ()
     min_level: Level = Level.UPDATE
     topic_levels: dict[str, Level] = Field(default_factory=dict)
+    time_zone: TimeZone | None = None
+    quiet_hours: QuietHours | None = None
+    daily_cap: DailyCap | None = None
+    snoozed_until: AwareDatetime | None = None
+    muted_stories: StoryChoices = ()
+    followed_stories: StoryChoices = ()
+    language: Language | None = None
+
+    @field_serializer("snoozed_until")
+    def _in_utc(self, value: AwareDatetime | None) -> str | None:
+        return None if value is None else utc(value)
 
     @cached_property
     def canonical(self) -> str:
-        """The text under which the set is interned."""
-        levels = dict(sorted(self.topic_levels.items()))
-        ordered = Preferences(topics=tuple(sorted(set(self.topics))), min_level=self.min_level, topic_levels=levels)
-        return ordered.model_dump_json()
+        """The text of what is not personal, under which it is interned; defaults are left out."""
+        return _text(self, exclude=_PERSONAL)
+
+    @cached_property
+    def personal(self) -> str:
+        """The text of what is personal; empty for the many who have nothing of the kind."""
+        text = _text(self, include=_PERSONAL)
+        return "" if text == "{}" else text
+
+    def with_personal(self, text: str | bytes) -> "Preferences":
+        """Raises ValidationError for a form that a newer version wrote."""
+        if not text:
+            return self
+        mine = Preferences.model_validate_json(text)
+        return self.model_copy(update={name: getattr(mine, name) for name in _PERSONAL})
 
     def least_level(self, topic: str) -> Level:
         """The least level wanted on a topic: its own where set, else the general one."""
         return self.topic_levels.get(topic, self.min_level)
+
+
+class QuietHoursPatch(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: WallTime | None = None
+    end: WallTime | None = None
+    wake_for: Level | None = None
+    then: Literal["defer", "drop"] | None = None
+    time_zone: TimeZone | None = None
+
+
+class DailyCapPatch(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int | None = Field(default=None, ge=0, le=1_000, strict=True, examples=[5])
+    flash_exempt: bool | None = None
+    time_zone: TimeZone | None = None
 
 
 class PreferencesPatch(BaseModel):
@@ -41,25 +94,37 @@ class PreferencesPatch(BaseModel):
     topic_levels: dict[str, Level | None] | None = Field(
         default=None, max_length=MAX_TOPICS, examples=[{"sport": "flash"}]
     )
+    time_zone: TimeZone | None = None
+    quiet_hours: QuietHoursPatch | None = Field(default=None, examples=[{"start": "22:00", "end": "07:00"}])
+    daily_cap: DailyCapPatch | None = Field(default=None, examples=[{"count": 5}])
+    snoozed_until: AwareDatetime | None = None
+    muted_stories: StoryChoices | None = None
+    followed_stories: StoryChoices | None = None
+    language: Language | None = None
 
-    def applied_to(self, stored: Preferences, defaults: Preferences) -> Preferences:
-        """The set after this patch; `defaults` are the site's, for what is null."""
-        topics = stored.topics
-        if "topics" in self.model_fields_set:
-            topics = defaults.topics if self.topics is None else tuple(sorted(set(self.topics)))
-        min_level = stored.min_level
-        if "min_level" in self.model_fields_set:
-            min_level = self.min_level or defaults.min_level
-        levels = dict(stored.topic_levels)
-        if "topic_levels" in self.model_fields_set:
-            if self.topic_levels is None:
-                levels = dict(defaults.topic_levels)
-            for topic, level in (self.topic_levels or {}).items():
-                if level is None:
-                    levels.pop(topic, None)
-                else:
-                    levels[topic] = level
-        return Preferences(topics=topics, min_level=min_level, topic_levels=dict(sorted(levels.items())))
+    def applied_to(self, stored: Preferences, defaults: Preferences, path: str = "") -> Preferences:
+        """The set after this patch; `defaults` are the site's, for what is null.
+
+        Raises Invalid where the two together make no whole, such as quiet hours without an end; `path` is where the
+        patch stands in the body.
+        """
+        whole = stored.model_dump()
+        given = defaults.model_dump()
+        for name, value in self.model_dump(exclude_unset=True).items():
+            if value is None:
+                whole[name] = given[name]
+            elif name in _NESTED:
+                whole[name] = _merged(whole[name] or {}, value)
+            else:
+                whole[name] = value
+        whole["topics"] = tuple(sorted(set(whole["topics"])))
+        whole["topic_levels"] = dict(sorted(whole["topic_levels"].items()))
+        try:
+            merged = Preferences.model_validate(whole)
+        except ValidationError as error:
+            raise Invalid(_faults(error, path)) from None
+        stories = {name: in_order(getattr(merged, name)) for name in ("muted_stories", "followed_stories")}
+        return merged.model_copy(update=stories)
 
     def check_topics(self, known: AbstractSet[str], path: str = "") -> None:
         """Raises Invalid for topics that the site does not have; `path` is where the patch stands in the body."""
@@ -75,3 +140,32 @@ class PreferencesPatch(BaseModel):
         ]
         if faults:
             raise Invalid(faults)
+
+
+def _text(preferences: Preferences, **chosen: tuple[str, ...]) -> str:
+    """Sorted, without what is default, so that a later version with more fields writes the same."""
+    ordered = preferences.model_copy(
+        update={
+            "topics": tuple(sorted(set(preferences.topics))),
+            "topic_levels": dict(sorted(preferences.topic_levels.items())),
+            "muted_stories": in_order(preferences.muted_stories),
+            "followed_stories": in_order(preferences.followed_stories),
+        }
+    )
+    return ordered.model_dump_json(exclude_defaults=True, **{name: set(names) for name, names in chosen.items()})
+
+
+def _merged(stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**stored, **patch}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _faults(error: ValidationError, path: str) -> list[Fault]:
+    missing = {"missing": "is missing"}
+    return [
+        Fault(
+            path + ".".join(map(str, fault["loc"])),
+            missing.get(fault["type"], fault["msg"].removeprefix("Value error, ")),
+        )
+        for fault in error.errors()
+    ]

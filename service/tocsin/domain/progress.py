@@ -35,34 +35,27 @@ def percentile(times: Mapping[int, int], share: float) -> float | None:
 
 
 @dataclass(frozen=True)
-class ShardCounts:
-    """One shard's account, written whole with each window: a later one replaces it, nothing is ever added up twice.
+class Times:
+    """When the readers of a shard had the alert, those who were deferred apart: they wished to have it later.
 
-    `times` maps a bucket of seconds since the 202 to how many were accepted then; `within` counts those accepted
+    `buckets` maps a bucket of seconds since the 202 to how many were accepted then; `within` counts those accepted
     within 120 s; `first_ms` and `first_request_ms` are the moments of the first acceptance and of the first request
     (ms since 1970), or None.
     """
 
-    eligible: int
-    outcomes: Mapping[str, int]
-    skipped: Mapping[str, int]
-    times: Mapping[int, int] = field(default_factory=dict)
+    buckets: Mapping[int, int] = field(default_factory=dict)
     within: int = 0
     first_ms: int | None = None
     first_request_ms: int | None = None
 
-    @classmethod
-    def of(cls, ledger: Ledger, eligible: int, before: "ShardCounts | None" = None) -> "ShardCounts":
-        """Counted from the ledger; the times are carried over from the account `before`."""
-        return cls(
-            eligible=eligible,
-            outcomes={name: ledger.count(mark) for name, mark in OUTCOMES.items()},
-            skipped={str(reason): ledger.count(mark) for reason, mark in SKIPPED.items()},
-            times=before.times if before else {},
-            within=before.within if before else 0,
-            first_ms=before.first_ms if before else None,
-            first_request_ms=before.first_request_ms if before else None,
-        )
+
+@dataclass(frozen=True)
+class ShardAccount:
+    """A shard of a run as it is kept: `eligible` was fixed when it was planned, all else is counted from the ledger."""
+
+    eligible: int
+    ledger: Ledger
+    times: Times = field(default_factory=Times)
 
 
 class Progress:
@@ -78,20 +71,20 @@ class Progress:
         self.first_request_ms: int | None = None
 
     @classmethod
-    def total(cls, parts: Iterable[ShardCounts]) -> "Progress":
+    def total(cls, parts: Iterable[ShardAccount]) -> "Progress":
         whole = cls()
         for part in parts:
             whole.add(part)
         return whole
 
-    def add(self, part: ShardCounts) -> None:
+    def add(self, part: ShardAccount) -> None:
         self.eligible += part.eligible
-        self.outcomes.update(part.outcomes)
-        self.skipped.update(part.skipped)
-        self.times.update(part.times)
-        self.within += part.within
-        self.first_ms = _earlier(self.first_ms, part.first_ms)
-        self.first_request_ms = _earlier(self.first_request_ms, part.first_request_ms)
+        self.outcomes.update({name: part.ledger.total(name) for name in OUTCOMES})
+        self.skipped.update({str(reason): part.ledger.count(mark) for reason, mark in SKIPPED.items()})
+        self.times.update(part.times.buckets)
+        self.within += part.times.within
+        self.first_ms = _earlier(self.first_ms, part.times.first_ms)
+        self.first_request_ms = _earlier(self.first_request_ms, part.times.first_request_ms)
 
     @property
     def unaccounted(self) -> int:

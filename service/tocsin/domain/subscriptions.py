@@ -66,6 +66,11 @@ class Address:
     push_service: str
     number: int
 
+    @classmethod
+    def of(cls, shard: str, slot: int) -> "Address":
+        push_service, _, place = shard.rpartition(".")
+        return cls(push_service, int(place) * SHARD_SIZE + slot)
+
     @property
     def shard(self) -> str:
         return f"{self.push_service}.{self.number // SHARD_SIZE}"

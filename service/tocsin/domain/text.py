@@ -21,6 +21,12 @@ def graphemes(text: str) -> int:
     return len(regex.findall(r"\X", text))
 
 
+def shortened(text: str, most: int) -> str:
+    """The text, cut to so many graphemes with an ellipsis at its end."""
+    clusters = regex.findall(r"\X", text)
+    return text if len(clusters) <= most else "".join(clusters[: most - 1]).rstrip() + "…"
+
+
 def text_fault(text: str, least: int, most: int) -> str | None:
     """Why this cannot stand on a screen, or None. Counts in graphemes; a body may hold line breaks nowhere."""
     if any(character in _BIDI_OVERRIDES for character in text):

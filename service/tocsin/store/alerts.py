@@ -17,12 +17,15 @@ log = structlog.get_logger()
 
 PREFIX = "{alerts}:"
 OPEN = PREFIX + "open"
+TIMED = PREFIX + "timed"
+PAUSED = PREFIX + "paused"
 HELD = PREFIX + "held"
 LAPSED = PREFIX + "lapsed"
 FIRST_REQUEST = PREFIX + "first-request"
 _BY_TIME = PREFIX + "by-time"
 _COUNT = PREFIX + "count"
 _LEDGERS = PREFIX + "ledgers"
+_DEFERRING = PREFIX + "deferring"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
 KEEP_LEDGERS = 50
@@ -35,13 +38,15 @@ def alert_key(alert_id: str) -> str:
 
 @dataclass(frozen=True)
 class AlertStatus:
-    """An alert and all that changes while it is sent. `totals` is the final account, None while it is open."""
+    """An alert and all that changes while it is sent. `totals` is the final account, None while it is open or while any
+    reader is deferred; `corrected_by` is the follow-up that stands in its place."""
 
     alert: Alert
     state: AlertState
-    began_at: datetime | None
-    ended_at: datetime | None
-    totals: dict[str, Any] | None
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    totals: dict[str, Any] | None = None
+    corrected_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,21 +63,30 @@ class Alerts:
 
     async def queue(self, alert: Alert, idempotency_key: str) -> Queued:
         """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body."""
-        asked = f"{alert.draft.body_hash} {alert.id}"
-        queued_ms = milliseconds(alert.queued_at)
-        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), _BY_TIME, OPEN, _COUNT, _LEDGERS]
+        asked = f"{alert.body_hash} {alert.id}"
+        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), _BY_TIME, OPEN, _COUNT, _LEDGERS, TIMED]
         kept = await self._server.run(
             "queue_alert",
-            keys,
+            [*keys, _chain_key(alert.chain)],
             asked,
             KEEP_IDEMPOTENCY_KEY,
             alert.id,
-            queued_ms,
+            milliseconds(alert.queued_at),
             alert.model_dump_json(),
             alert.queue,
             alert.draft.level,
+            alert.first_state,
+            milliseconds(alert.begins_at),
+            PREFIX,
+            alert.root or "",
         )
         return _judge(kept, alert)
+
+    async def chain(self, root: str) -> list[str]:
+        """The ids of an alert and of its follow-ups, in their order."""
+        async with answering():
+            rows = await self._server.redis.lrange(_chain_key(root), 0, -1)
+        return [root, *(row.decode() for row in rows)]
 
     async def asked_before(self, alert: Alert, idempotency_key: str) -> Queued | None:
         """What an earlier call with this key made, so that a repeat is answered without any check made anew."""
@@ -129,7 +143,7 @@ class Alerts:
         """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
         async with answering():
             rows = await self._server.redis.zrange(_LEDGERS, 0, -1, withscores=True)
-        still_open = set(await self.open_ids())
+        still_open = {*await self.open_ids(), *await self.deferring()}
         over = len(rows) - KEEP_LEDGERS
         return [
             row.decode()
@@ -152,12 +166,43 @@ class Alerts:
             rows = await self._server.redis.hgetall(FIRST_REQUEST)
         return {int(bucket): int(count) for bucket, count in rows.items()}
 
-    async def stop(self, alert_id: str, now_ms: int) -> AlertState:
-        """The state before: what is stopped already stays so. Raises NotFound."""
-        state = await self._server.run("stop_alert", [alert_key(alert_id)], now_ms)
-        if state is None:
+    async def recent_with_ledgers(self) -> list[str]:
+        """Alerts of which it is still known what became of each reader, newest first."""
+        async with answering():
+            rows = await self._server.redis.zrange(_LEDGERS, 0, -1, desc=True)
+        return [row.decode() for row in rows]
+
+    async def has_ledgers(self, alert_id: str) -> bool:
+        async with answering():
+            return await self._server.redis.zscore(_LEDGERS, alert_id) is not None
+
+    async def timed(self) -> dict[str, datetime]:
+        """Alerts that wait for their time, and when it is."""
+        async with answering():
+            rows = await self._server.redis.zrange(TIMED, 0, -1, withscores=True)
+        return {row.decode(): from_milliseconds(int(due)) for row, due in rows}
+
+    async def defers(self, alert_id: str) -> None:
+        """Some of its readers wait for the end of their quiet hours."""
+        async with answering():
+            await self._server.redis.zadd(_DEFERRING, {alert_id: 0})
+
+    async def deferring(self) -> list[str]:
+        async with answering():
+            return [row.decode() for row in await self._server.redis.zrange(_DEFERRING, 0, -1)]
+
+    async def settle(self, alert_id: str, totals: dict[str, Any]) -> None:
+        """Nobody waits any more: the final account."""
+        keys = [alert_key(alert_id), OPEN, _DEFERRING]
+        await self._server.run("settle_alert", keys, alert_id, json.dumps(totals))
+
+    async def stop(self, alert_id: str, now_ms: int) -> tuple[AlertState, bool]:
+        """The state before, and whether it was changed: what is over, or a draft, stays as it is. Raises NotFound."""
+        keys = [alert_key(alert_id), TIMED, _DEFERRING]
+        row = await self._server.run("stop_alert", keys, alert_id, now_ms)
+        if row is None:
             raise NotFound("there is no such alert")
-        return AlertState(state.decode())
+        return AlertState(row[0].decode()), bool(row[1])
 
     async def close(
         self, alert_id: str, state: AlertState, totals: dict[str, Any], now_ms: int, first_request_bucket: int | None
@@ -167,8 +212,9 @@ class Alerts:
         False too while any shard of it is due or in work, or where its run was never made.
         """
         bucket = "" if first_request_bucket is None else first_request_bucket
-        keys = [alert_key(alert_id), OPEN, FIRST_REQUEST]
-        account = json.dumps(totals)
+        keys = [alert_key(alert_id), OPEN, FIRST_REQUEST, _DEFERRING]
+        # With readers deferred the account is not final.
+        account = "" if totals["deferred"] else json.dumps(totals)
         return bool(await self._server.run("close_alert", keys, PREFIX, alert_id, state, account, now_ms, bucket))
 
 
@@ -177,9 +223,13 @@ def _asked_key(author: str, idempotency_key: str) -> str:
     return f"{PREFIX}asked:{digest}"
 
 
+def _chain_key(root: str) -> str:
+    return f"{PREFIX}chain:{root}"
+
+
 def _judge(kept: bytes, alert: Alert) -> Queued:
     body_hash, _, alert_id = kept.decode().partition(" ")
-    if body_hash != alert.draft.body_hash:
+    if body_hash != alert.body_hash:
         raise Invalid.at("Idempotency-Key", "was used before for another alert; use a new one for each alert")
     return Queued(alert_id, is_new=alert_id == alert.id)
 
@@ -194,4 +244,5 @@ def _status(row: dict[bytes, bytes]) -> AlertStatus:
         began_at=moment(b"began_ms"),
         ended_at=moment(b"ended_ms"),
         totals=json.loads(row[b"totals"]) if b"totals" in row else None,
+        corrected_by=row[b"corrected_by"].decode() if b"corrected_by" in row else None,
     )

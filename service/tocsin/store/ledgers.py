@@ -1,19 +1,25 @@
-"""A shard's part of a run: the ledger, its account and the retries, written whole with every window."""
+"""A shard's part of a run: the ledger, when readers had it, and the retries; changed slot by slot with every window.
+
+Only the slots that a window touched are written, never the whole ledger: readers who were deferred are settled by
+another hand (the round, see `runs.ROUND`) while the run itself may still be at work.
+"""
 
 import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tocsin.domain.deliveries import Ledger
-from tocsin.domain.progress import ShardCounts
+from tocsin.domain.deliveries import Ledger, Mark
+from tocsin.domain.progress import ShardAccount, Times
 from tocsin.domain.subscriptions import SHARD_SIZE, endpoint_digest
-from tocsin.store.client import Server, answering
+from tocsin.store.client import Argument, Server, answering
+from tocsin.store.numbers import shards_below
 from tocsin.store.profiles import NUMBER, unpack_numbers
 from tocsin.store.runs import Claim
-from tocsin.store.subscriptions import shard_keys
+from tocsin.store.shards import shard_key, shard_keys
 
 _RETRY = struct.Struct("<HBQ")
+_SLOT = struct.Struct("<H")
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,18 @@ class Retry:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a claim finds. `ledger` is None where the shard is not planned yet."""
+    """What a claim finds. `ledger` is None where the shard is not planned yet.
+
+    `trying` are the slots of a window whose holder never recorded it, `deaths` how many holders in a row did not;
+    `taken` maps slots to the day under whose cap this run has counted itself.
+    """
 
     ledger: Ledger | None
-    counts: ShardCounts | None
+    times: Times
     retries: dict[int, Retry]
+    trying: tuple[int, ...]
+    deaths: int
+    taken: dict[int, int]
     profile_numbers: tuple[int, ...]
 
 
@@ -41,6 +54,31 @@ class Recipient:
     slot: int
     packed: bytes | None
     profile_number: int
+    personal: bytes
+
+
+@dataclass(frozen=True)
+class Capped:
+    """A reader under a cap: the own day, as days since 1970, and how many it may hold."""
+
+    slot: int
+    day: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is written at once. `changes` are new marks, by alert and slot; `gone` are (slot, record) of those whom the
+    push service called gone; of `give_back` the count under a cap is taken back, of `spent` it stays for good."""
+
+    changes: Mapping[str, Mapping[int, Mark]]
+    times: Times
+    retries: Mapping[int, Retry]
+    deaths: int = 0
+    gone: Sequence[tuple[int, bytes]] = ()
+    give_back: Sequence[int] = ()
+    spent: Sequence[int] = ()
+    plans: bool = field(default=False, kw_only=True)
 
 
 class Ledgers:
@@ -49,96 +87,187 @@ class Ledgers:
 
     async def begin(self, claim: Claim) -> Kept | None:
         """None when a later claim has been here before us."""
-        row = await self._server.run(
-            "begin_shard", [_run_key(claim.shard, claim.alert_id), shard_keys(claim.shard)[1]], claim.epoch
-        )
+        keys = [
+            _run_key(claim.shard, claim.alert_id),
+            _ledger_key(claim.shard, claim.alert_id),
+            shard_key(claim.shard, "profiles"),
+            _taken_key(claim.shard, claim.alert_id),
+        ]
+        row = await self._server.run("begin_shard", keys, claim.epoch)
         if row is None:
             return None
-        ledger, counts, retries, profiles = row
+        ledger, times, retries, trying, deaths, profiles, taken = row
         return Kept(
             ledger=Ledger(ledger) if ledger else None,
-            counts=_load_counts(counts) if counts else None,
+            times=_load_times(times) if times else Times(),
             retries=_unpack_retries(retries or b""),
+            trying=tuple(slot for (slot,) in _SLOT.iter_unpack(trying)),
+            deaths=int(deaths),
+            taken={int(slot): int(day) for slot, day in zip(taken[::2], taken[1::2], strict=True)},
             profile_numbers=unpack_numbers(profiles, SHARD_SIZE),
         )
 
-    async def read(self, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
-        """The recipients of a window as they stand now; None when the shard is not ours any more."""
-        records, profiles, _ = shard_keys(claim.shard)
-        rows = await self._server.run(
-            "read_window", [_run_key(claim.shard, claim.alert_id), records, profiles], claim.epoch, *slots
-        )
+    async def try_window(self, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
+        """The recipients of a window as they stand now; notes that it is being tried, so that whoever comes after a
+        death knows with whom it happened. None when the shard is not ours any more."""
+        keys = [
+            _run_key(claim.shard, claim.alert_id),
+            *shard_keys(claim.shard, "records", "profiles", "personal"),
+        ]
+        trying = b"".join(map(_SLOT.pack, slots))
+        rows = await self._server.run("try_window", keys, claim.epoch, trying, *slots)
         if rows is None:
             return None
         return [
-            Recipient(slot, rows[2 * place], NUMBER.unpack(rows[2 * place + 1].ljust(NUMBER.size, b"\0"))[0])
-            for place, slot in enumerate(slots)
+            Recipient(slot, packed, NUMBER.unpack(number.ljust(NUMBER.size, b"\0"))[0], personal or b"")
+            for slot, packed, number, personal in zip(slots, rows[::3], rows[1::3], rows[2::3], strict=True)
         ]
 
-    async def write(
-        self,
-        claim: Claim,
-        ledger: Ledger,
-        counts: ShardCounts,
-        retries: Mapping[int, Retry],
-        gone: Iterable[tuple[int, bytes, str]] = (),
-    ) -> list[int] | None:
-        """One write for a window. `gone` is (slot, record, endpoint) of those to delete; gives the slots that were.
+    async def personal(self, shard: str, slots: Sequence[int]) -> dict[int, bytes]:
+        return {slot: row for slot, row in (await self._rows(shard, "personal", slots)).items()}
+
+    async def had_today(self, shard: str, days: Mapping[int, int]) -> dict[int, int]:
+        """How many alerts the readers in these slots had on their day; `days` maps slots to days since 1970."""
+        had = {}
+        for slot, row in (await self._rows(shard, "caps", list(days))).items():
+            day, count = map(int, row.split())
+            had[slot] = count if day == days[slot] else 0
+        return had
+
+    async def _rows(self, shard: str, name: str, slots: Sequence[int]) -> dict[int, bytes]:
+        if not slots:
+            return {}
+        async with answering():
+            rows = await self._server.redis.hmget(shard_key(shard, name), [str(slot) for slot in slots])
+        return {slot: row for slot, row in zip(slots, rows, strict=True) if row is not None}
+
+    async def take_caps(self, claim: Claim, capped: Sequence[Capped]) -> set[int] | None:
+        """Counts this run under the readers' caps; gives the slots where there is no room. A reader under whose cap it
+        counts already is asked again whether the cap still has room for it. None when the shard is not ours any more.
+        """
+        arguments: list[int] = []
+        for each in capped:
+            arguments += [each.slot, each.day, each.limit]
+        keys = [
+            _run_key(claim.shard, claim.alert_id),
+            shard_key(claim.shard, "caps"),
+            _taken_key(claim.shard, claim.alert_id),
+        ]
+        full = await self._server.run("take_caps", keys, claim.epoch, *arguments)
+        return None if full is None else {int(slot) for slot in full}
+
+    async def write(self, claim: Claim, window: Window, now_ms: int) -> list[int] | None:
+        """One write for a window; gives the slots whose records went into quarantine.
 
         None when the shard is not ours any more: nothing was written.
         """
-        arguments: list[int | bytes] = []
-        for slot, packed, endpoint in gone:
-            arguments += [slot, packed, endpoint_digest(endpoint)]
-        dropped = await self._server.run(
-            "write_window",
-            [_run_key(claim.shard, claim.alert_id), *shard_keys(claim.shard)],
+        keys = [
+            _run_key(claim.shard, claim.alert_id),
+            *shard_keys(claim.shard, "records", "profiles", "quarantine", "caps"),
+            _taken_key(claim.shard, claim.alert_id),
+        ]
+        patches: list[Argument] = []
+        for alert_id, marks in window.changes.items():
+            keys.append(_ledger_key(claim.shard, alert_id))
+            for start, text in _runs_of(marks):
+                patches += [len(keys), start, text]
+        arguments: list[Argument] = [
             claim.epoch,
-            bytes(ledger),
-            _dump_counts(counts),
-            _pack_retries(retries),
-            *arguments,
-        )
-        return None if dropped is None else [int(slot) for slot in dropped]
+            _dump_times(window.times),
+            _pack_retries(window.retries),
+            window.deaths,
+            f"{now_ms:013d}",
+            _eligible(window, claim.alert_id),
+        ]
+        for each in (patches, window.give_back, window.spent, [part for row in window.gone for part in row]):
+            arguments += [len(each), *each]
+        removed = await self._server.run("write_window", keys, *arguments)
+        return None if removed is None else [int(slot) for slot in removed]
 
-    async def counts(self, alert_id: str, bounds: Mapping[str, int]) -> dict[str, list[ShardCounts]]:
-        """The accounts of all planned shards, by push service."""
-        found: dict[str, list[ShardCounts]] = {}
+    async def accounts(self, alert_id: str, bounds: Mapping[str, int]) -> dict[str, list[ShardAccount]]:
+        """All planned shards as they are kept, by push service."""
+        found: dict[str, list[ShardAccount]] = {}
         for push_service, bound in bounds.items():
-            shards = [f"{push_service}.{number}" for number in range((bound + SHARD_SIZE - 1) // SHARD_SIZE)]
+            shards = shards_below(push_service, bound)
             async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
                 for shard in shards:
-                    pipe.hget(_run_key(shard, alert_id), "counts")
+                    # The ledger first: what is planned in between is then passed over, not half seen.
+                    pipe.get(_ledger_key(shard, alert_id)).hmget(_run_key(shard, alert_id), "eligible", "times")
                 rows = await pipe.execute()
-            found[push_service] = [_load_counts(row) for row in rows if row]
+            found[push_service] = [
+                ShardAccount(int(kept[0]), Ledger(ledger), _load_times(kept[1]) if kept[1] else Times())
+                for ledger, kept in zip(rows[::2], rows[1::2], strict=True)
+                if ledger
+            ]
         return found
 
     async def drop(self, alert_id: str, bounds: Mapping[str, int]) -> None:
         """Forgets what became of each reader; the alert's totals stay."""
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for push_service, bound in bounds.items():
-                for number in range((bound + SHARD_SIZE - 1) // SHARD_SIZE):
-                    pipe.unlink(_run_key(f"{push_service}.{number}", alert_id))
+                for shard in shards_below(push_service, bound):
+                    pipe.unlink(*(name(shard, alert_id) for name in (_run_key, _ledger_key, _taken_key)))
             await pipe.execute()
 
-    async def ledger(self, alert_id: str, shard: str) -> Ledger | None:
+    async def ledgers(self, shard: str, alert_ids: Sequence[str]) -> dict[str, Ledger]:
+        """What became of each reader of a shard; an alert that is not planned there is left out."""
+        if not alert_ids:
+            return {}
         async with answering():
-            kept = await self._server.redis.hget(_run_key(shard, alert_id), "ledger")
-        return Ledger(kept) if kept else None
+            rows = await self._server.redis.mget([_ledger_key(shard, alert_id) for alert_id in alert_ids])
+        return {alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
+
+    async def marks(self, shard: str, slot: int, alert_ids: Sequence[str]) -> dict[str, Mark]:
+        """What became of one reader, by alert."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                pipe.getrange(_ledger_key(shard, alert_id), slot, slot)
+            rows = await pipe.execute()
+        return {alert_id: Mark(row.decode("latin-1")) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
 
 
 def _run_key(shard: str, alert_id: str) -> str:
-    return f"{{{shard}}}:run:{alert_id}"
+    return shard_key(shard, f"run:{alert_id}")
 
 
-def _dump_counts(counts: ShardCounts) -> str:
-    return json.dumps(vars(counts), separators=(",", ":"))
+def _ledger_key(shard: str, alert_id: str) -> str:
+    return shard_key(shard, f"ledger:{alert_id}")
 
 
-def _load_counts(text: bytes) -> ShardCounts:
+def _taken_key(shard: str, alert_id: str) -> str:
+    """Hash, slot → the day under whose cap the run counts."""
+    return shard_key(shard, f"taken:{alert_id}")
+
+
+def _eligible(window: Window, alert_id: str) -> int | str:
+    """Counted once, when the shard is planned."""
+    if not window.plans:
+        return ""
+    marks = window.changes[alert_id].values()
+    return Ledger("".join(marks).encode("latin-1")).eligible
+
+
+def _runs_of(marks: Mapping[int, Mark]) -> Iterable[tuple[int, bytes]]:
+    """Slots that follow one another are written together."""
+    start, text = -1, bytearray()
+    for slot in sorted(marks):
+        if text and slot != start + len(text):
+            yield start, bytes(text)
+            text = bytearray()
+        if not text:
+            start = slot
+        text.append(ord(marks[slot]))
+    if text:
+        yield start, bytes(text)
+
+
+def _dump_times(times: Times) -> str:
+    return json.dumps(vars(times), separators=(",", ":"))
+
+
+def _load_times(text: bytes) -> Times:
     row = json.loads(text)
-    times = {int(bucket): count for bucket, count in row.pop("times").items()}
-    return ShardCounts(**row, times=times)
+    return Times(**{**row, "buckets": {int(bucket): count for bucket, count in row["buckets"].items()}})
 
 
 def _pack_retries(retries: Mapping[int, Retry]) -> bytes:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.store.client import Server, answering
+from tocsin.store.shards import shard_key
 
 _SERVICES = "{site}:push-services"
 
@@ -57,14 +59,29 @@ class Numbers:
             values = [await self._server.redis.get(_key(name, "next")) for name in services]
         return {name: int(value or 0) for name, value in zip(services, values, strict=True)}
 
+    async def shards(self) -> list[str]:
+        """All shards that any subscription ever had its number in."""
+        return [shard for name, bound in (await self.bounds()).items() for shard in shards_below(name, bound)]
+
     async def counts(self) -> dict[str, int]:
-        """How many subscriptions there are at each push service."""
+        """How many subscriptions there are at each push service, without those in quarantine."""
         counts = {}
+        quarantined = await self.quarantined()
         for name, bound in (await self.bounds()).items():
             async with answering():
                 freed = await self._server.redis.zcard(_key(name, "freed"))
                 reserved = await self._server.redis.hlen(_key(name, "reserved"))
-            counts[name] = max(0, bound - freed - reserved)
+            counts[name] = max(0, bound - freed - reserved - quarantined[name])
+        return counts
+
+    async def quarantined(self) -> dict[str, int]:
+        """How many at each push service were called gone and are not deleted yet."""
+        counts = {}
+        for name, bound in (await self.bounds()).items():
+            async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+                for shard in shards_below(name, bound):
+                    pipe.hlen(shard_key(shard, "quarantine"))
+                counts[name] = sum(await pipe.execute())
         return counts
 
     async def stale_reservations(self, now_ms: int) -> list[Reservation]:
@@ -82,3 +99,8 @@ class Numbers:
 
 def _key(push_service: str, name: str) -> str:
     return f"{{numbers:{push_service}}}:{name}"
+
+
+def shards_below(push_service: str, bound: int) -> list[str]:
+    """The shards of all numbers below a bound."""
+    return [f"{push_service}.{number}" for number in range((bound + SHARD_SIZE - 1) // SHARD_SIZE)]

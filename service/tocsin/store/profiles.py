@@ -14,7 +14,7 @@ log = structlog.get_logger()
 _IDS = "{profiles}:ids"
 _SETS = "{profiles}:sets"
 
-# In a shard's packed string each slot has four bytes, little-endian; 0 is nobody.
+# In a shard's packed string each slot has four bytes, little-endian; 0 is nobody. The highest bit is `PERSONAL`.
 NOBODY = 0
 
 # How many sets a process keeps by their texts.

@@ -12,7 +12,7 @@ from enum import StrEnum
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
 from tocsin.settings import LEASE_LEFT
-from tocsin.store.alerts import HELD, LAPSED, OPEN, PREFIX, alert_key
+from tocsin.store.alerts import HELD, LAPSED, OPEN, PAUSED, PREFIX, TIMED, alert_key
 from tocsin.store.client import Argument, Server, answering
 
 # What a caller's clock may differ from the store's, where the worst is a wake-up too many.
@@ -21,6 +21,9 @@ _CLOCKS_DIFFER_MS = 1_000
 GRACE_MS = 1_000
 # A request may wait so long for its connection after the check; none may start after the attempts' end.
 START_MS = 2_000
+
+# The run that never ends: each shard of it is due when the first quiet hours in it end for which an alert waits.
+ROUND = "round"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Claim:
     @property
     def push_service(self) -> str:
         return shard_push_service(self.shard)
+
+    @property
+    def is_round(self) -> bool:
+        return self.alert_id == ROUND
 
     @property
     def lane(self) -> tuple[str, str]:
@@ -55,6 +62,7 @@ class Go(StrEnum):
     GO = "go"
     LOST = "lost"  # the lease lapsed and somebody else may be at it: leave everything as it is
     STOPPED = "stopped"
+    CORRECTED = "corrected"  # whoever still waits gets the correction instead
     ENDED = "ended"  # no request may start any more
     HELD = "held"  # the push service asked for a pause
 
@@ -80,9 +88,11 @@ class Runs:
             seconds, microseconds = await self._server.redis.time()
         return from_milliseconds(int(seconds) * 1000 + int(microseconds) // 1000)
 
-    async def begin(self, alert_id: str, bounds: Mapping[str, int], attempts_end: datetime) -> bool:
+    async def begin(
+        self, alert_id: str, bounds: Mapping[str, int], began_at: datetime, attempts_end: datetime
+    ) -> bool:
         """Makes the run over all numbers below each push service's bound; False where it was made before."""
-        arguments: list[Argument] = []
+        arguments: list[Argument] = [milliseconds(began_at)]
         for push_service, bound in bounds.items():
             arguments += [push_service, (bound + SHARD_SIZE - 1) // SHARD_SIZE, bound]
         services, ends_ms = ",".join(bounds), milliseconds(attempts_end)
@@ -96,13 +106,20 @@ class Runs:
             return int(await self._server.redis.hget(f"{PREFIX}bounds:{claim.alert_id}", claim.push_service) or 0)
 
     async def claim(self, queues: Sequence[str], busy: Collection[tuple[str, str]]) -> Claim | Unbegun | None:
-        """The next shard, chosen by the store; `busy` are pairs of alert and push service to pass over.
+        """The next shard, chosen by the store, of a round too; `busy` are pairs of alert and push service to pass over.
 
         An alert whose run is not made yet comes first, as Unbegun; an empty push service passes over such a one.
         """
         passed = ",".join(f"{alert_id}:{push_service}" for alert_id, push_service in busy)
         row = await self._server.run(
-            "claim_shard", [OPEN, HELD, LAPSED], PREFIX, self._lease_ms, ",".join(queues), passed, self.grace_ms
+            "claim_shard",
+            [OPEN, HELD, LAPSED, PAUSED, TIMED],
+            PREFIX,
+            self._lease_ms,
+            ",".join(queues),
+            passed,
+            self.grace_ms,
+            ROUND,
         )
         if row is None:
             return None
@@ -118,6 +135,25 @@ class Runs:
         )
         return Go(go.decode()), from_milliseconds(int(until))
 
+    async def defer(self, shard: str, until: datetime) -> None:
+        """A round is due in this shard then, if none is due there before."""
+        keys = [alert_key(ROUND), f"{PREFIX}leased:{ROUND}:{shard_push_service(shard)}", _again(ROUND)]
+        await self._server.run(
+            "defer_shard", keys, PREFIX, ROUND, shard_push_service(shard), shard, milliseconds(until)
+        )
+
+    async def round_is_known(self, shard: str) -> bool:
+        """Whether a round is due in this shard at any time, or in work."""
+        push_service = shard_push_service(shard)
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for name in ("due", "leased"):
+                pipe.zscore(f"{PREFIX}{name}:{ROUND}:{push_service}", shard)
+            return any(score is not None for score in await pipe.execute())
+
+    async def round_due(self, now_ms: int) -> bool:
+        """Whether any shard waits for a round."""
+        return await self.has_due(ROUND, now_ms)
+
     async def hand_back(self, claim: Claim, due: datetime | None = None) -> None:
         """Not finished: due again at a moment, or at once."""
         await self._release(claim, milliseconds(due) if due else 0)
@@ -127,7 +163,7 @@ class Runs:
         return await self._release(claim, None) == 0
 
     async def _release(self, claim: Claim, due_ms: int | None) -> int:
-        keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim)]
+        keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim), _again(claim.alert_id)]
         due: Argument = "" if due_ms is None else due_ms
         return int(
             await self._server.run(
@@ -157,7 +193,7 @@ class Runs:
 
     async def drop(self, alert_id: str) -> None:
         """Forgets a run that is over."""
-        keys = [f"{PREFIX}{name}:{alert_id}" for name in ("bounds", "epochs")]
+        keys = [f"{PREFIX}{name}:{alert_id}" for name in ("bounds", "epochs", "again")]
         async with answering():
             await self._server.redis.unlink(*keys)
 
@@ -169,13 +205,28 @@ class Runs:
         """Whether any shard waits for a worker: due, or under a lease that lapsed."""
         # A lease that ends later than its own length from now was written before the clock went back.
         too_late = f"({now_ms + self._lease_ms + _CLOCKS_DIFFER_MS}"
-        for push_service in await self.bounds(alert_id):
+        for push_service in await self._services(alert_id):
             due, leased = (f"{PREFIX}{name}:{alert_id}:{push_service}" for name in ("due", "leased"))
             async with answering():
                 for key, least, most in ((due, "-inf", now_ms), (leased, "-inf", now_ms), (leased, too_late, "+inf")):
                     if await self._server.redis.zcount(key, least, most):
                         return True
         return False
+
+    async def _services(self, alert_id: str) -> list[str]:
+        async with answering():
+            services = await self._server.redis.hget(alert_key(alert_id), "services")
+        return [name for name in (services or b"").decode().split(",") if name]
+
+    async def shard_is_settled(self, alert_id: str, shard: str) -> bool:
+        """Whether nobody works on this shard of a run any more, or will."""
+        push_service = shard_push_service(shard)
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for name in ("due", "leased"):
+                pipe.zscore(f"{PREFIX}{name}:{alert_id}:{push_service}", shard)
+            pipe.hexists(alert_key(alert_id), "began_ms")
+            due, leased, begun = await pipe.execute()
+        return bool(begun) and due is None and leased is None
 
     async def depth(self, alert_ids: Sequence[str], queued_ms: Mapping[str, int]) -> QueueDepth:
         """Over these open alerts."""
@@ -205,3 +256,8 @@ def _leased(claim: Claim) -> str:
 
 def _epochs(claim: Claim) -> str:
     return f"{PREFIX}epochs:{claim.alert_id}"
+
+
+def _again(alert_id: str) -> str:
+    """Hash, shard → when it is due again whatever its holder says at the end."""
+    return f"{PREFIX}again:{alert_id}"

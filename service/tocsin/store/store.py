@@ -3,11 +3,13 @@
 from tocsin.store.alerts import Alerts
 from tocsin.store.api_keys import ApiKeys
 from tocsin.store.client import SOCKET_TIMEOUT, Server
+from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
+from tocsin.store.quarantine import Quarantine
 from tocsin.store.runs import Runs
 from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
@@ -21,13 +23,15 @@ class Store:
         self.server = Server(url, timeout)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
+        self.failures = Failures(self.server)
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.runs = Runs(self.server, lease_seconds)
-        self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers)
+        self.quarantine = Quarantine(self.server)
+        self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers, self.quarantine)
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
 

@@ -8,14 +8,18 @@ or the reconciler, completes. Who is expected is written once: after a deletion 
 import hmac
 from dataclasses import dataclass, replace
 
-from tocsin.domain.errors import Changed
+from pydantic import ValidationError
+
+from tocsin.domain.errors import Changed, UnknownRecord
 from tocsin.domain.preferences import Preferences
-from tocsin.domain.subscriptions import SHARD_SIZE, Address, Record, Subscription
+from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
 from tocsin.store.client import Server, answering
 from tocsin.store.index import Entry, Index
 from tocsin.store.numbers import Numbers
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
+from tocsin.store.quarantine import Quarantine
+from tocsin.store.shards import PERSONAL, shard_key, shard_keys
 
 _REGISTERING = "this browser is being registered by another call; repeat it"
 _CHANGED = "this subscription was changed by another call; repeat it"
@@ -23,31 +27,23 @@ _CHANGED = "this subscription was changed by another call; repeat it"
 
 @dataclass(frozen=True)
 class Kept:
-    """A subscription as it is kept: `packed` is the record's bytes and `profile_number` the number of its preferences,
-    both for compare-and-set."""
+    """A subscription as it is kept: `packed` is the record's bytes, `profile_number` the number of its preferences with
+    the bit `PERSONAL`, `personal` its own row of them; all three for compare-and-set."""
 
     address: Address
     record: Record
     packed: bytes
     preferences: Preferences
     profile_number: int
-
-
-def shard_keys(shard: str) -> tuple[str, str, str]:
-    """Records (hash, slot → packed), profiles (string, 4 bytes a slot) and gone (hash, slot → digest)."""
-    return f"{{{shard}}}:records", f"{{{shard}}}:profiles", f"{{{shard}}}:gone"
-
-
-def _expected(shard: str) -> str:
-    """Hash, slot → digest of the browser whose first record is to be written there."""
-    return f"{{{shard}}}:expected"
+    personal: bytes
 
 
 class Subscriptions:
-    def __init__(self, server: Server, profiles: Profiles, numbers: Numbers) -> None:
+    def __init__(self, server: Server, profiles: Profiles, numbers: Numbers, quarantine: Quarantine) -> None:
         self._server = server
         self._profiles = profiles
         self._numbers = numbers
+        self._quarantine = quarantine
         self._index = Index(server)
 
     async def get(self, digest: bytes) -> Kept | None:
@@ -63,12 +59,15 @@ class Subscriptions:
         """
         digest = subscription.digest
         entry = await self._index.get(digest)
+        if entry.address and entry.ready:
+            # Whom a push service called gone, and who comes again with the same endpoint, is not.
+            await self._quarantine.restore(entry.address, digest)
         # A ready entry without a record is what a deletion left behind; with one, another call was quicker.
         if entry.address is None or (entry.ready and await self._read(entry.address, digest) is None):
             number = await self._numbers.reserve(subscription.endpoint.push_service, digest, now_ms, reusable_before_ms)
             address = Address(subscription.endpoint.push_service, number)
             async with answering():
-                await self._server.redis.hset(_expected(address.shard), str(address.slot), digest)
+                await self._server.redis.hset(shard_key(address.shard, "expected"), str(address.slot), digest)
             entry = await self._index.swap(digest, entry.raw, entries.pending(address))
             if entry.address != address:
                 await self._give_up(address, now_ms)
@@ -93,11 +92,16 @@ class Subscriptions:
 
     async def _put(self, address: Address, record: Record, preferences: Preferences) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
-        number, packed = await self._profiles.number(preferences), record.pack()
-        keys = [*shard_keys(address.shard), _expected(address.shard)]
-        if await self._server.run("put_record", keys, address.slot, packed, NUMBER.pack(number), record.digest):
-            return Kept(address, record, packed, preferences, number)
+        number, packed = await self._number(preferences), record.pack()
+        personal = preferences.personal.encode()
+        keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", "personal", "caps")
+        put = [address.slot, packed, NUMBER.pack(number), record.digest, personal]
+        if await self._server.run("put_record", keys, *put):
+            return Kept(address, record, packed, preferences, number, personal)
         return await self._read(address, record.digest)
+
+    async def _number(self, preferences: Preferences) -> int:
+        return await self._profiles.number(preferences) | (PERSONAL if preferences.personal else 0)
 
     async def _agree(self, kept: Kept, record: Record, preferences: Preferences, subscription: Subscription) -> Kept:
         """Another call may have been quicker. It was the same browser's, if it has the same secret."""
@@ -114,7 +118,7 @@ class Subscriptions:
 
     async def _expect_nobody(self, address: Address) -> None:
         async with answering():
-            await self._server.redis.hdel(_expected(address.shard), str(address.slot))
+            await self._server.redis.hdel(shard_key(address.shard, "expected"), str(address.slot))
 
     async def set_keys(self, kept: Kept, subscription: Subscription, key_id: bytes) -> Kept:
         """The same browser with new keys, or one that subscribed again with another application server key.
@@ -124,7 +128,7 @@ class Subscriptions:
         """
         record = replace(kept.record, p256dh=subscription.p256dh, auth=subscription.auth, vapid_key_id=key_id)
         changed = replace(kept, record=record, packed=record.pack())
-        records = shard_keys(kept.address.shard)[0]
+        records = shard_key(kept.address.shard, "records")
         if not await self._server.run("swap_record", [records], kept.address.slot, kept.packed, changed.packed):
             raise Changed(_CHANGED)
         return changed
@@ -132,12 +136,13 @@ class Subscriptions:
     async def set_preferences(self, kept: Kept, preferences: Preferences) -> Kept:
         """Raises Changed when the subscription was deleted, or got other keys or preferences meanwhile: a merge patch
         was made for those that were seen, and would undo the other's."""
-        number = await self._profiles.number(preferences)
-        keys = shard_keys(kept.address.shard)[:2]
-        seen, wanted = NUMBER.pack(kept.profile_number), NUMBER.pack(number)
-        if not await self._server.run("set_profile", keys, kept.address.slot, kept.packed, seen, wanted):
+        number, personal = await self._number(preferences), preferences.personal.encode()
+        keys = shard_keys(kept.address.shard, "records", "profiles", "personal")
+        seen = [NUMBER.pack(kept.profile_number), kept.personal]
+        wanted = [NUMBER.pack(number), personal]
+        if not await self._server.run("set_profile", keys, kept.address.slot, kept.packed, *seen, *wanted):
             raise Changed(_CHANGED)
-        return replace(kept, preferences=preferences, profile_number=number)
+        return replace(kept, preferences=preferences, profile_number=number, personal=personal)
 
     async def delete(self, kept: Kept, now_ms: int) -> None:
         """No request to this browser starts after this."""
@@ -155,7 +160,7 @@ class Subscriptions:
         await self._index.swap(digest, entries.ready(address), entries.NONE)
         await self._numbers.free(address.push_service, address.number, now_ms)
         async with answering():
-            await self._server.redis.hdel(shard_keys(address.shard)[2], str(address.slot))
+            await self._server.redis.hdel(shard_key(address.shard, "gone"), str(address.slot))
 
     async def mend(self, now_ms: int) -> int:
         """What crashes left half done: reservations are completed or taken back, deletions finished. Gives how many."""
@@ -179,30 +184,50 @@ class Subscriptions:
                     await self.forget(address, left.digest, now_ms)
                 await self._give_up(address, now_ms)
             mended += 1
-        for push_service, bound in (await self._numbers.bounds()).items():
-            for shard_number in range((bound + SHARD_SIZE - 1) // SHARD_SIZE):
-                async with answering():
-                    gone = await self._server.redis.hgetall(shard_keys(f"{push_service}.{shard_number}")[2])
-                for slot, digest in gone.items():
-                    await self.forget(Address(push_service, shard_number * SHARD_SIZE + int(slot)), digest, now_ms)
-                    mended += 1
+        for shard in await self._numbers.shards():
+            async with answering():
+                gone = await self._server.redis.hgetall(shard_key(shard, "gone"))
+            for slot, digest in gone.items():
+                await self.forget(Address.of(shard, int(slot)), digest, now_ms)
+                mended += 1
         return mended
 
+    async def find_quarantined(self, digest: bytes) -> Address | None:
+        """Where one stands whom a push service called gone and who is not deleted yet."""
+        entry = await self._index.get(digest)
+        known = entry.address and entry.ready and await self._quarantine.record(entry.address)
+        return entry.address if known and known.digest == digest else None
+
+    async def delete_quarantined(self, address: Address, now_ms: int) -> bool:
+        """Deletes such a one for good; False where it is not there any more."""
+        digest = await self._quarantine.drop(address)
+        if digest is not None:
+            await self.forget(address, digest, now_ms)
+        return digest is not None
+
     async def _read(self, address: Address, digest: bytes) -> Kept | None:
-        records, profiles, _ = shard_keys(address.shard)
-        start = address.slot * NUMBER.size
-        async with answering():
-            packed = await self._server.redis.hget(records, str(address.slot))
-            number_bytes = await self._server.redis.getrange(profiles, start, start + NUMBER.size - 1)
+        slot, start = str(address.slot), address.slot * NUMBER.size
+        records, profiles, own = shard_keys(address.shard, "records", "profiles", "personal")
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            pipe.hget(records, slot).getrange(profiles, start, start + NUMBER.size - 1).hget(own, slot)
+            packed, number_bytes, personal = await pipe.execute()
         if packed is None:
             return None
         record = Record.unpack(packed)
         if record.digest != digest:  # the number has another owner by now
             return None
         number = NUMBER.unpack(number_bytes.ljust(NUMBER.size, b"\0"))[0]
-        preferences = (await self._profiles.get({number})).get(number)
-        return None if number == NOBODY or preferences is None else Kept(address, record, packed, preferences, number)
+        shared = number & ~PERSONAL
+        preferences = (await self._profiles.get({shared})).get(shared)
+        if shared == NOBODY or preferences is None:
+            return None
+        try:
+            whole = preferences.with_personal(personal or b"")
+        except ValidationError:
+            raise UnknownRecord("personal preferences have a form that this program does not know") from None
+        return Kept(address, record, packed, whole, number, personal or b"")
 
     async def _drop(self, address: Address, packed: bytes, digest: bytes) -> bool:
         """False where another record stands there, or none."""
-        return bool(await self._server.run("drop_record", shard_keys(address.shard), address.slot, packed, digest))
+        keys = shard_keys(address.shard, "records", "profiles", "gone", "personal", "caps")
+        return bool(await self._server.run("drop_record", keys, address.slot, packed, digest))

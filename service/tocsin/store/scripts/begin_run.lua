@@ -1,10 +1,9 @@
 -- Makes an alert's run: every shard due at once. Done once; a repeat changes nothing.
--- KEYS alert; ARGV prefix id ends_ms services(csv) then for each service: name, shards, numbers
+-- KEYS alert; ARGV prefix id ends_ms services(csv) began_ms then for each service: name, shards, numbers
 local alert = KEYS[1]
 if redis.call('HEXISTS', alert, 'began_ms') == 1 then return 0 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for at = 5, #ARGV, 3 do
+local now = ARGV[5]
+for at = 6, #ARGV, 3 do
   local service, shards = ARGV[at], tonumber(ARGV[at + 1])
   local due = ARGV[1] .. 'due:' .. ARGV[2] .. ':' .. service
   for shard = 0, shards - 1 do

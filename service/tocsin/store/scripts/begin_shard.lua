@@ -1,6 +1,13 @@
--- A claim makes itself known to its shard: writes of older epochs are refused from here on.
--- KEYS run profiles; ARGV epoch
-if (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) > tonumber(ARGV[1]) then return nil end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
-local kept = redis.call('HMGET', KEYS[1], 'ledger', 'counts', 'retries')
-return {kept[1], kept[2], kept[3], redis.call('GET', KEYS[2]) or ''}
+-- A claim makes itself known to its shard: writes of older epochs are refused from here on. A window that is still noted
+-- as being tried was its holder's last: one death more.
+-- KEYS run ledger profiles taken; ARGV epoch
+local kept = redis.call('HMGET', KEYS[1], 'epoch', 'times', 'retries', 'trying', 'deaths')
+local epoch, mine = tonumber(kept[1]) or 0, tonumber(ARGV[1])
+if epoch > mine then return nil end
+local trying, deaths = kept[4] or '', tonumber(kept[5]) or 0
+if epoch < mine then
+  if trying ~= '' then deaths = deaths + 1 end
+  redis.call('HSET', KEYS[1], 'epoch', mine, 'deaths', deaths)
+end
+return {redis.call('GET', KEYS[2]), kept[2], kept[3], trying, deaths, redis.call('GET', KEYS[3]) or '',
+  redis.call('HGETALL', KEYS[4])}

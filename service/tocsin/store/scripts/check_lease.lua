@@ -7,8 +7,9 @@ local until_ms = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not until_ms or redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[2] or tonumber(until_ms) < now then
   return {'lost', 0}
 end
-local run = redis.call('HMGET', KEYS[1], 'state', 'ends_ms')
+local run = redis.call('HMGET', KEYS[1], 'state', 'ends_ms', 'corrected_by')
 if run[1] == 'stopped' then return {'stopped', 0} end
+if run[3] then return {'corrected', 0} end
 if (tonumber(run[2]) or math.huge) <= now + ARGV[6] then return {'ended', 0} end
 local held = tonumber(redis.call('HGET', KEYS[4], ARGV[4]) or 0)
 if held > now then return {'held', held} end

@@ -1,7 +1,8 @@
 -- Chooses the next shard for a worker: flash first, then the alert with the fewest shards in work, then the oldest.
 -- Lapsed leases come back on the way. The clock is the store's. An alert whose run is yet to be made is given before
 -- any shard, by its id alone: a worker that is busy with others must not keep it waiting.
--- KEYS open held lapsed; ARGV prefix lease_ms queues(csv) busy(csv of id:push_service) grace_ms
+-- Alerts whose time has come are opened on the way. The round takes part like an alert that is never begun or over.
+-- KEYS open held lapsed paused timed; ARGV prefix lease_ms queues(csv) busy(csv of id:push_service) grace_ms round
 local prefix, lease_ms, grace_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -11,16 +12,24 @@ local function set_of(csv)
   return set
 end
 local queues, busy = set_of(ARGV[3]), set_of(ARGV[4])
+local paused = set_of(table.concat(redis.call('SMEMBERS', KEYS[4]), ','))
+for _, id in ipairs(redis.call('ZRANGE', KEYS[5], '-inf', now, 'BYSCORE')) do
+  redis.call('ZADD', KEYS[1], redis.call('ZSCORE', KEYS[5], id), id)
+  redis.call('ZREM', KEYS[5], id)
+  redis.call('HSET', prefix .. 'alert:' .. id, 'state', 'sending')
+end
+local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
+if redis.call('EXISTS', prefix .. 'alert:' .. ARGV[6]) == 1 then ids[#ids + 1] = ARGV[6] end
 local best = nil
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+for _, id in ipairs(ids) do
   local run = redis.call('HMGET', prefix .. 'alert:' .. id, 'began_ms', 'services', 'queue', 'level', 'state',
-    'ends_ms')
-  local ours = queues[run[3]] or run[4] == 'flash'
+    'ends_ms', 'corrected_by')
+  local ours = (queues[run[3]] or run[4] == 'flash') and not paused[run[3]]
   if ours and not run[1] and not busy[id .. ':'] then return {id} end
   if ours and run[1] then
     local in_work, candidate, fewest = 0, nil, nil
     -- What is stopped or out of time has no request to make, so neither a hold nor a retry's moment matters.
-    local over = run[5] == 'stopped' or tonumber(run[6]) <= now
+    local over = run[5] == 'stopped' or run[7] or tonumber(run[6]) <= now
     for service in string.gmatch(run[2], '[^,]+') do
       local due = prefix .. 'due:' .. id .. ':' .. service
       local leased = prefix .. 'leased:' .. id .. ':' .. service

@@ -1,14 +1,45 @@
--- Records a window whole: ledger, account, retries; and deletes those who are gone, in the same write.
--- KEYS run records profiles gone; ARGV epoch ledger counts retries then for each gone: slot record digest
+-- Records a window whole: marks, times, retries, counts under caps; and takes those who are gone out of use with it.
+-- A repeat changes nothing. Gives the slots that went into quarantine.
+-- KEYS run records profiles quarantine caps taken ledger…; ARGV epoch times retries deaths now_ms(13 digits) eligible
+-- ('' = planned before) then four lists, each after its length: key start marks …; slots to give back; slots that keep
+-- their count; slot record … of the gone
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return nil end
-redis.call('HSET', KEYS[1], 'ledger', ARGV[2], 'counts', ARGV[3], 'retries', ARGV[4])
-local dropped = {}
-for at = 5, #ARGV, 3 do
-  if redis.call('HGET', KEYS[2], ARGV[at]) == ARGV[at + 1] then
-    redis.call('HDEL', KEYS[2], ARGV[at])
-    redis.call('SETRANGE', KEYS[3], ARGV[at] * 4, '\0\0\0\0')
-    redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 2])
-    dropped[#dropped + 1] = tonumber(ARGV[at])
+redis.call('HSET', KEYS[1], 'times', ARGV[2], 'retries', ARGV[3], 'deaths', ARGV[4], 'trying', '')
+if ARGV[6] ~= '' then redis.call('HSETNX', KEYS[1], 'eligible', ARGV[6]) end
+local at = 7
+local function list()
+  local first, length = at + 1, tonumber(ARGV[at])
+  at = first + length
+  return first, at - 1
+end
+local first, last = list()
+for place = first, last, 3 do
+  redis.call('SETRANGE', KEYS[tonumber(ARGV[place])], ARGV[place + 1], ARGV[place + 2])
+end
+first, last = list()
+for place = first, last do
+  local slot = ARGV[place]
+  local day = redis.call('HGET', KEYS[6], slot)
+  if day then
+    redis.call('HDEL', KEYS[6], slot)
+    local kept_day, count = string.match(redis.call('HGET', KEYS[5], slot) or '', '^(%d+) (%d+)$')
+    if kept_day == day and tonumber(count) > 0 then
+      redis.call('HSET', KEYS[5], slot, day .. ' ' .. (count - 1))
+    end
   end
 end
-return dropped
+first, last = list()
+for place = first, last do redis.call('HDEL', KEYS[6], ARGV[place]) end
+local removed = {}
+first, last = list()
+for place = first, last, 2 do
+  local slot = ARGV[place]
+  if redis.call('HGET', KEYS[2], slot) == ARGV[place + 1] then
+    local profile = redis.call('GETRANGE', KEYS[3], slot * 4, slot * 4 + 3)
+    redis.call('HDEL', KEYS[2], slot)
+    redis.call('SETRANGE', KEYS[3], slot * 4, '\0\0\0\0')
+    redis.call('HSET', KEYS[4], slot, profile .. ARGV[5] .. ARGV[place + 1])
+    removed[#removed + 1] = tonumber(slot)
+  end
+end
+return removed

@@ -1,0 +1,195 @@
+"""The round of a shard: readers whose quiet hours are over get what waited for them, decided again, as one message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from tocsin import clock
+from tocsin.domain.alerts import Alert, AlertState
+from tocsin.domain.decisions import Verdict
+from tocsin.domain.deliveries import Ledger, Mark, turned
+from tocsin.domain.queues import STANDARD
+from tocsin.planning import Planner
+from tocsin.store.alerts import AlertStatus
+from tocsin.store.ledgers import Capped, Recipient
+from tocsin.store.runs import Claim
+from tocsin_workers.letters import Letter, Message
+from tocsin_workers.patience import patiently
+from tocsin_workers.runtime import Runtime
+from tocsin_workers.shard_book import ShardBook
+from tocsin_workers.shard_work import ShardWork
+
+
+class RoundRun(ShardWork):
+    """Who is deferred is written in the ledgers of the alerts alone; this reads them and says when it is due again."""
+
+    queue = STANDARD
+
+    def __init__(self, runtime: Runtime, claim: Claim) -> None:
+        super().__init__(runtime, claim)
+        self._alerts: dict[str, _Waited] = {}
+        self._messages: dict[tuple[str, ...], Message] = {}
+        self._serves: dict[int, tuple[str, ...]] = {}
+
+    async def _open(self) -> bool | None:
+        kept = await patiently(lambda: self._store.ledgers.begin(self._claim))
+        if kept is None:
+            return False
+        self._book = ShardBook(kept)
+        now = clock.now()
+        statuses = await self._statuses()
+        ids = [status.alert.id for status in statuses]
+        ledgers = await patiently(lambda: self._store.ledgers.ledgers(self._claim.shard, ids))
+        for status in statuses:
+            if ledger := ledgers.get(status.alert.id):
+                self._take_up(status, ledger, now)
+        self._book.forget_retries()
+        await self._look_ahead(kept.profile_numbers, now)
+        return None
+
+    async def _statuses(self) -> list[AlertStatus]:
+        """The alerts for which anybody waits, newest first; one that is corrected is left to its follow-up."""
+        found = []
+        for alert_id in await patiently(self._store.alerts.deferring):
+            status = await patiently(partial(self._store.alerts.get, alert_id))
+            if status.corrected_by is None and status.began_at is not None:
+                found.append(status)
+        return sorted(found, key=lambda status: status.alert.begins_at, reverse=True)
+
+    def _take_up(self, status: AlertStatus, ledger: Ledger, now: datetime) -> None:
+        alert = status.alert
+        assert status.began_at is not None  # noqa: S101 (see _statuses)
+        ends_at = alert.expires_at(status.began_at)
+        audience = alert.audience(self._runtime.settings.time_zone)
+        planner = Planner(self._store.profiles, self._store.ledgers, audience)
+        self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner)
+        over = None
+        if status.state is AlertState.STOPPED:
+            over = Mark.STOPPED
+        elif ends_at <= now:
+            over = Mark.EXPIRED
+        for slot in ledger.slots(Mark.DEFERRED):
+            self._book.waiting[slot] = (*self._book.waiting.get(slot, ()), alert.id)
+            if over is not None:
+                self._book.mark(slot, over, [alert.id])
+
+    async def _look_ahead(self, numbers: Sequence[int], now: datetime) -> None:
+        """Who still has quiet hours need not be looked at in a window."""
+        slots = list(self._book.waiting)
+        await self._load({numbers[slot] for slot in slots})
+        personal = await patiently(lambda: self._store.ledgers.personal(self._claim.shard, slots))
+        for slot in slots:
+            due = [
+                self._asked_again(alert_id, numbers[slot], personal.get(slot, b""), now)
+                for alert_id in self._book.waiting[slot]
+            ]
+            if None not in due:
+                self._book.not_before(slot, min(filter(None, due)))
+
+    async def _load(self, numbers: set[int]) -> None:
+        for waited in self._alerts.values():
+            await patiently(partial(waited.planner.load, numbers))
+
+    def _asked_again(self, alert_id: str, number: int, personal: bytes, now: datetime) -> datetime | None:
+        """When a reader is to be asked about an alert again; None for now."""
+        waited = self._alerts[alert_id]
+        decision = waited.planner.decide(number, personal, now)
+        if decision is None or decision.until is None:
+            return None
+        return min(decision.until, waited.ends_at)
+
+    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+        await self._load({recipient.profile_number for recipient in recipients})
+        now = clock.now()
+        ready = {each.slot: self._ready(each, now) for each in recipients}
+        counted = {each.slot: self._counted(each, ready[each.slot], now) for each in recipients}
+        capped = [counts.capped for counts in counted.values() if counts.capped is not None]
+        full = await patiently(partial(self._store.ledgers.take_caps, self._claim, capped)) if capped else set()
+        if full is None:
+            return None
+        self._book.taken |= {each.slot: each.day for each in capped if each.slot not in full}
+        letters = []
+        for each in recipients:
+            serves = ready[each.slot]
+            if each.slot in full:
+                self._book.mark(each.slot, Mark.TURNED_DAILY_CAP, counted[each.slot].alert_ids)
+                serves = tuple(name for name in serves if name not in counted[each.slot].alert_ids)
+            self._serves[each.slot] = serves
+            if serves and (letter := self._letter(each, self._message(serves), now)):
+                letters.append(letter)
+        return letters
+
+    def _ready(self, recipient: Recipient, now: datetime) -> tuple[str, ...]:
+        """The alerts that go to this reader now, newest first; the others are settled, or wait on."""
+        if recipient.packed is None:
+            self._book.mark(recipient.slot, Mark.OPTED_OUT)
+            return ()
+        ready: list[str] = []
+        again: list[datetime] = []
+        for alert_id in self._book.waiting[recipient.slot]:
+            waited = self._alerts[alert_id]
+            decision = waited.planner.decide(recipient.profile_number, recipient.personal, now)
+            if waited.ends_at <= now:
+                self._book.mark(recipient.slot, Mark.EXPIRED, [alert_id])
+            elif decision is None:
+                self._book.mark(recipient.slot, Mark.SET_ASIDE, [alert_id])
+            elif decision.verdict is Verdict.SEND:
+                ready.append(alert_id)
+            elif decision.until is not None:
+                again.append(min(decision.until, waited.ends_at))
+            else:
+                self._book.mark(recipient.slot, turned(decision), [alert_id])
+        if again:
+            self._book.not_before(recipient.slot, min(again))
+        return tuple(ready)
+
+    def _counted(self, recipient: Recipient, ready: Sequence[str], now: datetime) -> "_Counted":
+        """Those of these alerts that count under the reader's cap: together they count once."""
+        caps = {
+            alert_id: capped
+            for alert_id in ready
+            if (
+                capped := self._alerts[alert_id].planner.cap(
+                    recipient.slot, recipient.profile_number, recipient.personal, now
+                )
+            )
+        }
+        return _Counted(tuple(caps), next(iter(caps.values()), None))
+
+    def _message(self, alert_ids: tuple[str, ...]) -> Message:
+        if alert_ids not in self._messages:
+            waited = [self._alerts[alert_id] for alert_id in alert_ids]
+            newest = waited[0]
+            if len(waited) == 1:
+                message = Message.of(newest.alert, newest.began_at)
+            else:
+                ends_at = max(each.ends_at for each in waited)
+                alerts = [each.alert for each in waited]
+                message = Message.summing_up(alerts, ends_at, self._runtime.settings.site_name)
+            self._messages[alert_ids] = message
+        return self._messages[alert_ids]
+
+    def _served(self, slot: int) -> tuple[str, ...]:
+        return self._serves[slot]
+
+    def _accepted(self, sent_at: datetime, seconds: Sequence[float]) -> None:
+        # They wished to have it later, so how long it took says nothing.
+        self._runtime.counting.accepted(self.queue, len(seconds))
+
+    def _retry(self, slot: int) -> None:
+        self._book.retry_later(slot, clock.now(), self._runtime.settings.retry_seconds)
+
+
+@dataclass(frozen=True)
+class _Waited:
+    alert: Alert
+    began_at: datetime
+    ends_at: datetime
+    planner: Planner
+
+
+@dataclass(frozen=True)
+class _Counted:
+    alert_ids: tuple[str, ...]
+    capped: Capped | None

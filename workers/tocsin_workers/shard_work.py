@@ -1,0 +1,241 @@
+"""One shard in hand: its windows, one after another, until nothing is left that can be sent now."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from tocsin import clock
+from tocsin.domain.deliveries import MARK_OF, Answer, Mark, Outcome, classify
+from tocsin.domain.errors import UnknownRecord
+from tocsin.domain.subscriptions import Address
+from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
+from tocsin.store.ledgers import Recipient
+from tocsin.store.pace import Grant, WindowReport
+from tocsin.store.runs import Claim, Go
+from tocsin_workers.letters import Letter, Letters, Message
+from tocsin_workers.patience import patiently
+from tocsin_workers.runtime import Runtime
+from tocsin_workers.shard_book import ShardBook
+
+log = structlog.get_logger()
+
+# What was checked so long ago (the process was paused, or the store was slow) is checked again before a request.
+_CHECK_HOLDS_SECONDS = 0.4
+
+# A pause of the pace is waited for with the shard in hand, if it is no longer than this.
+_SHORT_PAUSE_SECONDS = 1.0
+
+
+class ShardWork:
+    """`work` settles every recipient, or hands the shard back for the rest of it. What is settled, and with which
+    message, is for `ShardRun` (an alert) and `RoundRun` (those who were deferred) to say."""
+
+    queue = ""
+    max_per_second: int | None = None
+
+    def __init__(self, runtime: Runtime, claim: Claim) -> None:
+        self._runtime = runtime
+        self._store = runtime.store
+        self._claim = claim
+        self._letters = Letters(runtime.application_server, runtime.settings)
+        self._checked = 0.0
+        self._held_until = claim.began_at
+        self._pause = 0.0
+        self._failures: list[Failure] = []
+        self._book: ShardBook
+
+    async def work(self) -> bool:
+        """True where this was the last shard of its run."""
+        last = await self._open()
+        while last is None:
+            await asyncio.sleep(self._pause)
+            self._pause = 0.0
+            wanted = len(self._book.next_slots(clock.now(), self._runtime.settings.window))
+            # The checks come after the wait for permits: a stop or the end may have come meanwhile.
+            push_service = self._claim.push_service
+            permits = await self._runtime.permits.take(push_service, max(1, wanted))
+            try:
+                last = await self._step(permits)
+            finally:
+                await self._runtime.permits.give_back(push_service, permits)
+        return last
+
+    async def _open(self) -> bool | None:
+        """Makes the book, planning the shard where that is yet to be done; not None where there is nothing to do."""
+        raise NotImplementedError
+
+    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+        """What goes to whom of these; the others are settled. None when the shard is not ours any more."""
+        raise NotImplementedError
+
+    def _accepted(self, sent_at: datetime, seconds: Sequence[float]) -> None:
+        """Notes when these were accepted, each so long after `sent_at`."""
+        raise NotImplementedError
+
+    def _retry(self, slot: int) -> None:
+        raise NotImplementedError
+
+    def _served(self, slot: int) -> tuple[str, ...] | None:
+        """The alerts that were in the message for this slot; None for all that it waits for."""
+        return None
+
+    async def _step(self, permits: int) -> bool | None:
+        """One window, where there is one to send; None to go on, else whether this was the last shard of the run."""
+        now = clock.now()
+        go = await self._check()
+        if go is Go.LOST:
+            return False
+        if go in _ENDS:
+            return await self._end_all(_ENDS[go])
+        if go is Go.HELD:
+            return await self._hand_back(self._held_until)
+        if self._runtime.stopping():
+            return await self._hand_back(now)
+        if (poisonous := self._book.poisonous) is not None:
+            return await self._set_aside(poisonous)
+        slots = self._book.next_slots(now, permits)
+        if not slots:
+            return await self._rest()
+        granted = await self._granted(slots, now)
+        if not granted:
+            return await self._hand_back(self._held_until) if not self._pause else None
+        return None if await self._window(granted, now) else False
+
+    async def _granted(self, slots: Sequence[int], now: datetime) -> list[int]:
+        """Those of these slots that the pace allows to be sent to now; else `_pause` or `_held_until` is set."""
+        again = [slot for slot in slots if self._book.is_repeat(slot)]
+        first = [slot for slot in slots if not self._book.is_repeat(slot)]
+        grant: Grant = await patiently(
+            lambda: self._store.pace.grant(
+                self._claim.push_service, self._claim.alert_id, self.max_per_second, len(slots), len(again)
+            )
+        )
+        if grant.until is not None:
+            wait = (grant.until - now).total_seconds()
+            self._held_until = grant.until
+            self._pause = max(0.01, wait) if wait <= _SHORT_PAUSE_SECONDS else 0.0
+        return [*again[: grant.retries], *first[: grant.first]]
+
+    async def _check(self) -> Go:
+        self._checked = time.monotonic()
+        go, self._held_until = await patiently(lambda: self._store.runs.check(self._claim))
+        return go
+
+    async def _window(self, slots: Sequence[int], now: datetime) -> bool:
+        """Sends to these slots as they stand now and records it; False when the shard is not ours any more."""
+        again = frozenset(slot for slot in slots if self._book.is_repeat(slot))
+        recipients = await patiently(lambda: self._store.ledgers.try_window(self._claim, slots))
+        letters = None if recipients is None else await self._letters_for(recipients, now)
+        if letters is None:
+            return False
+        if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and await self._check() is not Go.GO:
+            return await self._write()  # the next step says what follows from it
+        now = clock.now()
+        if letters:
+            self._book.first_request(now)
+        answers = await self._runtime.sender.send([letter.envelope for letter in letters])
+        outcomes = [self._settle(letter, answer) for letter, answer in zip(letters, answers, strict=True)]
+        pairs = list(zip(answers, outcomes, strict=True))
+        self._accepted(now, [answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED])
+        gone = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is Outcome.GONE]
+        if not await self._write([(letter.slot, letter.packed) for letter in gone]):
+            return False
+        if letters:
+            report = window_report(pairs, [letter.slot in again for letter in letters])
+            await patiently(lambda: self._store.pace.report(self._claim.push_service, report))
+        await self._runtime.counting.write_if_due()
+        return True
+
+    def _letter(self, recipient: Recipient, message: Message, now: datetime) -> Letter | None:
+        """None where nothing can go to a recipient, who is settled here."""
+        assert recipient.packed is not None  # noqa: S101 (who is not there any more was settled before)
+        try:
+            letter = self._letters.write(recipient.slot, recipient.packed, message, now)
+        except (UnknownRecord, ValueError):
+            # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
+            self._fail(recipient.slot, UNREADABLE)
+            self._book.mark(recipient.slot, Mark.SET_ASIDE)
+            return None
+        if letter is None:
+            self._book.mark(recipient.slot, Mark.REJECTED)
+        return letter
+
+    def _settle(self, letter: Letter, answer: Answer) -> Outcome:
+        rule = classify(answer)
+        self._runtime.counting.answer(self._claim.push_service, answer, rule.outcome)
+        if rule.retry:
+            self._retry(letter.slot)
+        else:
+            self._book.mark(letter.slot, MARK_OF[rule.outcome], self._served(letter.slot))
+        return rule.outcome
+
+    def _fail(self, slot: int, reason: str) -> None:
+        for alert_id in self._book.waiting.get(slot, ()):
+            log.warning("set aside", alert=alert_id, shard=self._claim.shard, slot=slot, reason=reason)
+            self._failures.append(
+                Failure(alert_id, Address.of(self._claim.shard, slot), reason, clock.milliseconds(clock.now()))
+            )
+
+    async def _set_aside(self, slot: int) -> bool | None:
+        self._fail(slot, KILLED_ITS_WORKER)
+        self._book.mark(slot, Mark.SET_ASIDE)
+        return None if await self._write() else False
+
+    async def _write(self, gone: Sequence[tuple[int, bytes]] = (), plans: bool = False) -> bool:
+        """Keeps the book, and takes the gone out of use in the same write; False when the shard is not ours any more.
+
+        What was done is told again until it is kept: it must not be done twice.
+        """
+        window, now_ms = self._book.window(gone, plans), clock.milliseconds(clock.now())
+        if await patiently(lambda: self._store.ledgers.write(self._claim, window, now_ms)) is None:
+            return False
+        self._book.written()
+        if self._failures:
+            failures, self._failures = self._failures, []
+            await patiently(lambda: self._store.failures.add(failures))
+        return True
+
+    async def _end_all(self, mark: Mark) -> bool:
+        """The alert was stopped or corrected, or its time is over: whoever still waited for it is marked so."""
+        self._book.settle_all(mark)
+        return await self._write() and await self._finish()
+
+    async def _rest(self) -> bool:
+        """Nothing can be sent now: the shard is finished, or due again at a moment."""
+        due = self._book.first_retry
+        return await self._finish() if due is None else await self._hand_back(due)
+
+    async def _hand_back(self, due: datetime) -> bool:
+        await patiently(lambda: self._store.runs.hand_back(self._claim, due))
+        return False
+
+    async def _finish(self) -> bool:
+        return await patiently(lambda: self._store.runs.finish(self._claim))
+
+
+_ENDS = {Go.ENDED: Mark.EXPIRED, Go.STOPPED: Mark.STOPPED, Go.CORRECTED: Mark.CORRECTED}
+
+
+def window_report(pairs: Sequence[tuple[Answer, Outcome]], again: Sequence[bool]) -> WindowReport:
+    """What the pace learns from a window; `again` says which of its requests were repeats."""
+    counts = {outcome: sum(each is outcome for _, each in pairs) for outcome in Outcome}
+    refused = sum(answer.status in (401, 403) for answer, _ in pairs)
+    seconds = sorted(answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED)
+    waits = [answer.retry_after for answer, _ in pairs if answer.retry_after is not None]
+    return WindowReport(
+        accepted=counts[Outcome.ACCEPTED],
+        throttled=counts[Outcome.THROTTLED],
+        failed=counts[Outcome.FAILED],
+        refused=refused,
+        gone=counts[Outcome.GONE],
+        rejected=counts[Outcome.REJECTED] - refused,
+        accepted_retries=sum(
+            outcome is Outcome.ACCEPTED and repeat for (_, outcome), repeat in zip(pairs, again, strict=True)
+        ),
+        latency_ms=seconds[len(seconds) // 2] * 1000 if seconds else None,
+        retry_after=max(waits, default=None),
+    )
+
