@@ -84,6 +84,18 @@ class Settings(BaseSettings):
     request_seconds: float = Field(10.0, ge=0.5, le=60, description="Most seconds for one request to a push service.")
     reconcile_seconds: float = Field(2.0, ge=0.2, le=60, description="How often the reconciler looks for what is due.")
     retry_seconds: float = Field(2.0, gt=0, le=300, description="First back-off; doubles each time, with full jitter.")
+    max_per_second: int | None = Field(
+        None, ge=1, description="Most requests a second, over all push services and alerts. Unset: no limit of ours."
+    )
+    start_per_second: int = Field(
+        2_000,
+        ge=10,
+        le=100_000,
+        description="Requests a second with which a push service is begun after a minute's rest; then it doubles.",
+    )
+    breaker_seconds: float = Field(
+        1.0, ge=0.1, le=30, description="First pause for a push service that is down; doubles up to 30 s, then a probe."
+    )
     worker_processes: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,
