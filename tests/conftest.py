@@ -24,7 +24,7 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Set
 @pytest.fixture
 async def store(servers: Settings) -> AsyncIterator[Store]:
     """An empty store."""
-    async with Store(servers.store, servers.lease_seconds) as opened:
+    async with Store(servers) as opened:
         await opened.server.redis.flushall()
         opened.runs.grace_ms = 0  # tests that lapse a lease claim the shard at once
         yield opened

@@ -187,7 +187,7 @@ async def open_town(folder: Path, **given: str | int) -> AsyncIterator[Town]:
         ready = json.loads(ready_file.read_text())
         async with (
             SimulatorClient(ready["control_url"]) as simulator,
-            Store(settings.store, settings.lease_seconds) as store,
+            Store(settings) as store,
         ):
             town = Town(settings, supervisor, store, simulator, ready)
             try:

@@ -20,6 +20,8 @@ DELIVER, RECONCILE = "tocsin.deliver", "tocsin.reconcile"
 EXPIRES_SECONDS = 10
 # A hung broker blocks a publish for as long as it hangs, unless the socket has a time-out.
 PUBLISH_SECONDS = 2.0
+# So far ahead a process keeps in mind whom it has to wake.
+MOST_AHEAD_SECONDS = 60.0
 # Enough to wake every process of a large machine; those that find nothing to do are done in a millisecond.
 MOST_WAKE_UPS = 16
 
@@ -72,9 +74,16 @@ class WakeUps:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="wake-up")
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def deliver_soon(self, queue: str) -> None:
-        """For the API: sent beside the answer, which does not wait for it."""
-        self._soon(self.deliver(queue, 1))
+    def deliver_soon(self, queue: str, after_seconds: float = 0.0) -> None:
+        """For the API: sent beside the answer, which does not wait for it. What is not due for long is left to the
+        reconciler."""
+        if after_seconds <= MOST_AHEAD_SECONDS:
+            self._soon(self._deliver_after(queue, after_seconds))
+
+    async def _deliver_after(self, queue: str, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+        await self.deliver(queue, 1)
 
     def _soon(self, sending: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(sending)
@@ -109,7 +118,9 @@ class WakeUps:
                 )
 
     async def close(self) -> None:
-        await asyncio.gather(*self._under_way)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._app.close()
 

@@ -1,18 +1,22 @@
 """What an editor can do with an alert, for the API and the commands alike."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin import clock
-from tocsin.domain.alerts import Alert, AlertDraft, AlertState
+from tocsin.domain.alerts import MAX_BODY, Alert, AlertDraft, AlertState, Correction, Kind, Retraction
 from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.payload import notification
 from tocsin.domain.progress import Progress
+from tocsin.domain.text import text_fault
+from tocsin.estimating import Estimate, estimate
 from tocsin.jobs import WakeUps
 from tocsin.settings import Settings
 from tocsin.store.alerts import AlertStatus
+from tocsin.store.numbers import shards_below
 from tocsin.store.store import Store
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
@@ -70,8 +74,8 @@ class Publishing:
         """On disk when this returns. Raises Unavailable, or Invalid where the key stands for another alert."""
         queued = await self._store.alerts.queue(alert, idempotency_key)
         if queued.is_new:
-            self._wake_ups.deliver_soon(alert.queue)
-            status = AlertStatus(alert, AlertState.SENDING, None, None, None)
+            self._wake_ups.deliver_soon(alert.queue, (alert.begins_at - clock.now()).total_seconds())
+            status = AlertStatus(alert, alert.first_state)
         else:
             status = await self._store.alerts.get(queued.alert_id)
         return Published(status, queued.is_new, self._warnings())
@@ -81,6 +85,44 @@ class Publishing:
             return ()
         detail = "alerts may link to any https host; set ALLOWED_LINK_HOSTS to your own"
         return (Warned("any_link_host", detail),)
+
+    async def estimate(self, draft: AlertDraft, author: str) -> Estimate:
+        """Raises Invalid."""
+        return await estimate(self._store, self._settings, await self.check(draft, author), clock.now())
+
+    async def correct(
+        self, alert_id: str, words: Correction | Retraction, author: str, idempotency_key: str | None
+    ) -> Published:
+        """A linked alert to those who had this one, or one before it in its chain; the same words make it once.
+
+        Raises NotFound, Invalid, or Conflict where there is nobody who could be told any more.
+        """
+        asked = await self._store.alerts.get(alert_id)
+        root = asked.alert.chain
+        key = idempotency_key or _key_of(root, words)
+        chain = await self._store.alerts.chain(root)
+        newest = await self._store.alerts.get(chain[-1])
+        now = clock.now()
+        if isinstance(words, Correction):
+            alert = newest.alert.correction(words, author, now)
+        else:
+            if message := text_fault(words.reason, 1, MAX_BODY):
+                raise Invalid.at("reason", message)
+            alert = newest.alert.retraction(words.reason, author, now)
+        if earlier := await self._store.alerts.asked_before(alert, key):
+            return Published(await self._store.alerts.get(earlier.alert_id), is_new=False, warnings=self._warnings())
+        await self._check_correctable(asked, newest)
+        alert.draft.check(frozenset(alert.draft.topics), self._settings.allowed_link_hosts, now)
+        notification(alert)
+        return await self.queue(alert, key)
+
+    async def _check_correctable(self, asked: AlertStatus, newest: AlertStatus) -> None:
+        if asked.state.is_before_sending or asked.state is AlertState.REJECTED:
+            raise Conflict(f"the alert is {asked.state}: nobody has it yet")
+        if newest.alert.kind is Kind.RETRACTION:
+            raise Conflict("the alert was retracted; send a new one")
+        if not await self._store.alerts.has_ledgers(asked.alert.chain):
+            raise Conflict("the alert is so old that it is no longer known who had it; send a new one")
 
     async def latest(self, count: int, after: str | None, state: AlertState | None) -> list[AlertStatus]:
         """Newest first, of one state where that is given. Raises NotFound for an `after` that is unknown."""
@@ -112,12 +154,22 @@ class Publishing:
 
     async def stop(self, alert_id: str) -> AlertStatus:
         """No request starts later than 2 s after this returns. Raises NotFound, or Conflict when it is over."""
-        before = await self._store.alerts.stop(alert_id, clock.milliseconds(clock.now()))
-        if before not in (AlertState.SENDING, AlertState.STOPPED):
-            raise Conflict(f"the alert is {before} already")
+        before, changed = await self._store.alerts.stop(alert_id, clock.milliseconds(clock.now()))
+        if not changed and before is not AlertState.STOPPED:
+            raise Conflict(f"the alert is {before}" + (" already" if before.is_terminal else ""))
         status = await self._store.alerts.get(alert_id)
+        if before is AlertState.SENT:
+            await self._end_waiting(status)
         self._wake_ups.deliver_soon(status.alert.queue)  # what still waited is to be accounted for now
         return status
+
+    async def _end_waiting(self, status: AlertStatus) -> None:
+        """Whoever still waits for the end of the quiet hours is accounted for soon."""
+        now = await self._store.runs.now()
+        for push_service, bound in (await self._store.runs.bounds(status.alert.id)).items():
+            for shard in shards_below(push_service, bound):
+                if await self._store.runs.round_is_known(shard):
+                    await self._store.runs.defer(shard, now)
 
 
 @dataclass(frozen=True)
@@ -129,16 +181,20 @@ class Account:
     by_push_service: Mapping[str, Progress]
 
     def as_json(self) -> dict[str, Any]:
-        return self.whole.as_json(self.by_push_service, self.status.alert.queued_at)
+        return self.whole.as_json(self.by_push_service, self.status.alert.begins_at)
 
 
 async def account(store: Store, status: AlertStatus) -> Account:
     """Counted from what the shards' ledgers say now."""
     alert_id = status.alert.id
-    counts = await store.ledgers.counts(alert_id, await store.runs.bounds(alert_id))
-    parts = {name: Progress.total(shards) for name, shards in counts.items()}
-    whole = Progress.total(shard for shards in counts.values() for shard in shards)
+    accounts = await store.ledgers.accounts(alert_id, await store.runs.bounds(alert_id))
+    parts = {name: Progress.total(shards) for name, shards in accounts.items()}
+    whole = Progress.total(shard for shards in accounts.values() for shard in shards)
     return Account(status, whole, parts)
+
+
+def _key_of(root: str, words: Correction | Retraction) -> str:
+    return hashlib.sha256(f"{root} {type(words).__name__} {words.model_dump_json()}".encode()).hexdigest()
 
 
 def checked_idempotency_key(text: str) -> str:

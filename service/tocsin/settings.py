@@ -87,6 +87,18 @@ class Settings(BaseSettings):
     quarantine_seconds: float = Field(
         300.0, ge=1, le=86_400, description="How long a subscription that was called gone is kept, against storms."
     )
+    max_per_second: int | None = Field(
+        None, ge=1, description="Most requests a second, over all push services and alerts. Unset: no limit of ours."
+    )
+    start_per_second: int = Field(
+        2_000,
+        ge=10,
+        le=100_000,
+        description="Requests a second with which a push service is begun after a minute's rest; then it doubles.",
+    )
+    breaker_seconds: float = Field(
+        1.0, ge=0.1, le=30, description="First pause for a push service that is down; doubles up to 30 s, then a probe."
+    )
     worker_processes: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,

@@ -155,7 +155,7 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with (
-            Store(settings.store, settings.lease_seconds) as store,
+            Store(settings) as store,
             aiohttp.ClientSession(timeout=NO_ANSWER) as session,
         ):
             served = Served(settings, store, session, origin)

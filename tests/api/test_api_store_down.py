@@ -43,7 +43,7 @@ async def ours(api: Served, tmp_path: Path) -> AsyncIterator[Ours]:
     process = Process(part, {}, tmp_path)
     await process.start()
     try:
-        async with Store(alone.store, alone.lease_seconds) as store, asyncio.timeout(20):
+        async with Store(alone) as store, asyncio.timeout(20):
             while not await _answers(store):
                 await asyncio.sleep(0.02)
         async with serve(served_settings(alone, tmp_path, subscribe_rate="100/hour", alert_rate="100/hour")) as served:

@@ -68,7 +68,7 @@ async def test_no_server_is_told_at_once(tmp_path: Path) -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
         for nowhere in (url, f"unix://{tmp_path}/no.sock"):
-            async with Store(nowhere, 30) as store:
+            async with Store(load(store_url=nowhere)) as store:
                 with pytest.raises(Unavailable):
                     await store.alerts.queue(an_alert(), KEY)
                 with pytest.raises(Unavailable):
@@ -83,7 +83,7 @@ async def test_no_server_is_told_at_once(tmp_path: Path) -> None:
 
 async def test_a_server_that_hangs_is_told_before_a_callers_time_is_over(own_server: OwnServer) -> None:
     assert SOCKET_TIMEOUT <= 2.5
-    async with Store(own_server.url, 30, timeout=0.2) as store:
+    async with Store(load(store_url=own_server.url), timeout=0.2) as store:
         kept = await add(store.subscriptions, a_subscription("one"))
         own_server.tell(signal.SIGSTOP)
         try:
@@ -105,7 +105,7 @@ async def test_a_server_that_hangs_is_told_before_a_callers_time_is_over(own_ser
 
 async def test_an_answer_that_came_too_late_is_not_taken_for_the_next(own_server: OwnServer) -> None:
     """After a time-out a connection still owes an answer: it must be thrown away, not read as another call's."""
-    async with Store(own_server.url, 30, timeout=0.2) as store:
+    async with Store(load(store_url=own_server.url), timeout=0.2) as store:
         alerts = [an_alert(headline=f"Number {number}") for number in range(20)]
         for number, alert in enumerate(alerts):
             await store.alerts.queue(alert, f"{KEY}-{number}")
@@ -118,7 +118,7 @@ async def test_an_answer_that_came_too_late_is_not_taken_for_the_next(own_server
 
 
 async def test_what_was_acknowledged_survives_sigkill_and_every_connection_finds_back(own_server: OwnServer) -> None:
-    async with Store(own_server.url, 30) as store:
+    async with Store(load(store_url=own_server.url)) as store:
         kept = await add(store.subscriptions, a_subscription("one"))
         alerts = [an_alert(headline=f"Number {number}") for number in range(30)]
         queued = asyncio.gather(

@@ -29,7 +29,7 @@ from tocsin import clock
 from tocsin.domain.alerts import Alert, AlertState
 from tocsin.domain.deliveries import OUTCOMES, UNFINISHED, Mark
 from tocsin.domain.subscriptions import SHARD_SIZE
-from tocsin.settings import Settings
+from tocsin.settings import Settings, load
 from tocsin.store.alerts import PREFIX
 from tocsin.store.runs import Claim, Go
 from tocsin.store.store import Store
@@ -67,7 +67,7 @@ class Engine(RuleBasedStateMachine):
         return self.runner.run(step)
 
     async def _open(self, url: str) -> Store:
-        store = Store(url, 30)
+        store = Store(load(store_url=url))
         store.runs.grace_ms = 0
         await store.server.redis.flushall()
         return store

@@ -35,7 +35,7 @@ class Runtime:
     def __init__(self, settings: Settings, app: Celery, stopping: Callable[[], bool]) -> None:
         self.settings = settings
         self.stopping = stopping
-        self.store = Store(settings.store, settings.lease_seconds, STORE_TIMEOUT)
+        self.store = Store(settings, STORE_TIMEOUT)
         self.sender: Sender = CurlSender.from_settings(settings)
         self.application_server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
         self.wake_ups = WakeUps(app)

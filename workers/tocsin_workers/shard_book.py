@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tocsin import clock
 from tocsin.domain.deliveries import GIVEN_BACK, UNFINISHED, Ledger, Mark
-from tocsin.domain.progress import WITHIN, Times, time_bucket
+from tocsin.domain.progress import WITHIN, time_bucket
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.store.ledgers import Kept, Retry, Window
 
@@ -21,7 +21,7 @@ _NARROWER = 4
 
 
 class ShardBook:
-    """The truth is in the store. `waiting` maps each slot that is still to be settled to the alerts that it waits for."""
+    """The truth is in the store. `waiting` maps each slot that is yet to be settled to the alerts that it waits for."""
 
     def __init__(self, kept: Kept) -> None:
         self.taken = dict(kept.taken)
@@ -37,9 +37,7 @@ class ShardBook:
 
     def wait(self, alert_id: str, ledger: Ledger) -> None:
         """Takes over whoever still waits in this ledger."""
-        self.waiting = dict.fromkeys(
-            sorted(slot for mark in UNFINISHED for slot in ledger.slots(mark)), (alert_id,)
-        )
+        self.waiting = dict.fromkeys(sorted(slot for mark in UNFINISHED for slot in ledger.slots(mark)), (alert_id,))
 
     def plan(self, alert_id: str, marks: Sequence[Mark]) -> None:
         """A fresh ledger; slots beyond those given are nobody's."""

@@ -110,9 +110,7 @@ class ShardRun(ShardWork):
         if self._deferred_until is not None:
             await self._defer(self._deferred_until)
         return [
-            letter
-            for each in wanted
-            if each.slot not in full and (letter := self._letter(each, self._message, now))
+            letter for each in wanted if each.slot not in full and (letter := self._letter(each, self._message, now))
         ]
 
     def _still_wanted(self, recipient: Recipient, now: datetime) -> bool:

@@ -4,16 +4,17 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 
 from tocsin import clock
 from tocsin.domain.deliveries import MARK_OF, Answer, Mark, Outcome, classify
 from tocsin.domain.errors import UnknownRecord
+from tocsin.domain.pace import Grant, WindowReport
 from tocsin.domain.subscriptions import Address
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Recipient
-from tocsin.store.pace import Grant, WindowReport
 from tocsin.store.runs import Claim, Go
 from tocsin_workers.letters import Letter, Letters, Message
 from tocsin_workers.patience import patiently
@@ -132,7 +133,9 @@ class ShardWork:
         if letters is None:
             return False
         if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and await self._check() is not Go.GO:
-            return await self._write()  # the next step says what follows from it
+            # The next step says what follows from it; for the pace nothing was sent.
+            await patiently(partial(self._store.pace.report, self._claim.push_service, WindowReport(unsent=len(slots))))
+            return await self._write()
         now = clock.now()
         if letters:
             self._book.first_request(now)
@@ -143,9 +146,9 @@ class ShardWork:
         gone = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is Outcome.GONE]
         if not await self._write([(letter.slot, letter.packed) for letter in gone]):
             return False
-        if letters:
-            report = window_report(pairs, [letter.slot in again for letter in letters])
-            await patiently(lambda: self._store.pace.report(self._claim.push_service, report))
+        told = zip(answers, outcomes, (letter.slot in again for letter in letters), strict=True)
+        report = WindowReport.of(told, unsent=len(slots) - len(letters))
+        await patiently(lambda: self._store.pace.report(self._claim.push_service, report))
         await self._runtime.counting.write_if_due()
         return True
 
@@ -217,25 +220,3 @@ class ShardWork:
 
 
 _ENDS = {Go.ENDED: Mark.EXPIRED, Go.STOPPED: Mark.STOPPED, Go.CORRECTED: Mark.CORRECTED}
-
-
-def window_report(pairs: Sequence[tuple[Answer, Outcome]], again: Sequence[bool]) -> WindowReport:
-    """What the pace learns from a window; `again` says which of its requests were repeats."""
-    counts = {outcome: sum(each is outcome for _, each in pairs) for outcome in Outcome}
-    refused = sum(answer.status in (401, 403) for answer, _ in pairs)
-    seconds = sorted(answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED)
-    waits = [answer.retry_after for answer, _ in pairs if answer.retry_after is not None]
-    return WindowReport(
-        accepted=counts[Outcome.ACCEPTED],
-        throttled=counts[Outcome.THROTTLED],
-        failed=counts[Outcome.FAILED],
-        refused=refused,
-        gone=counts[Outcome.GONE],
-        rejected=counts[Outcome.REJECTED] - refused,
-        accepted_retries=sum(
-            outcome is Outcome.ACCEPTED and repeat for (_, outcome), repeat in zip(pairs, again, strict=True)
-        ),
-        latency_ms=seconds[len(seconds) // 2] * 1000 if seconds else None,
-        retry_after=max(waits, default=None),
-    )
-

@@ -1,5 +1,7 @@
 """The editors' calls: send, watch, stop; and the keys with which they come."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 from pydantic import BaseModel
 
@@ -9,6 +11,8 @@ from tocsin.api.models import (
     AlertPage,
     AlertQueued,
     AlertView,
+    EstimateView,
+    ExpectedView,
     KeyList,
     KeyMade,
     KeyView,
@@ -17,9 +21,11 @@ from tocsin.api.models import (
     WarningView,
 )
 from tocsin.api.route import answer
-from tocsin.domain.alerts import AlertDraft
+from tocsin.api.services import Services
+from tocsin.domain.alerts import AlertDraft, Correction, Retraction
 from tocsin.domain.errors import Invalid, NotFound
-from tocsin.publishing import Report, checked_idempotency_key
+from tocsin.estimating import Expected
+from tocsin.publishing import Published, Report, Warned, checked_idempotency_key
 
 
 async def queue_alert(call: Call[AlertDraft]) -> web.Response:
@@ -32,10 +38,44 @@ async def queue_alert(call: Call[AlertDraft]) -> web.Response:
             alert = await services.publishing.check(draft, author)
             await services.rates.hit(services.settings.alert_rate, "alert", author)
             published = await services.publishing.queue(alert, key)
-    warnings = [WarningView(code=warned.code, detail=warned.detail) for warned in published.warnings]
+    return await _queued(services, published)
+
+
+async def _queued(services: Services, published: Published) -> web.Response:
     view = _view(await services.publishing.report(published.status))
     location = f"{services.settings.base_path}/v1/alerts/{view.id}"
-    return answer(AlertQueued(**dict(view), warnings=warnings), 202, {"Location": location})
+    return answer(AlertQueued(**dict(view), warnings=_warnings(published.warnings)), 202, {"Location": location})
+
+
+def _warnings(warnings: Iterable[Warned]) -> list[WarningView]:
+    return [WarningView(code=warned.code, detail=warned.detail) for warned in warnings]
+
+
+async def estimate_alert(call: Call[AlertDraft]) -> web.Response:
+    estimate = await call.services.publishing.estimate(call.body, call.caller.id)
+    view = EstimateView(
+        **dict(_expected(estimate.whole)),
+        by_push_service={name: _expected(part) for name, part in sorted(estimate.by_push_service.items())},
+        bytes=estimate.payload_bytes,
+        seconds=estimate.seconds,
+        warnings=[],
+    )
+    return answer(view)
+
+
+def _expected(part: Expected) -> ExpectedView:
+    return ExpectedView(
+        audience=part.audience, now=part.now, deferred=part.deferred, skipped=dict(sorted(part.skipped.items()))
+    )
+
+
+async def follow_up(call: Call[Correction] | Call[Retraction]) -> web.Response:
+    """A correction or a retraction; without an Idempotency-Key the words themselves are one."""
+    services, author = call.services, call.caller.id
+    key = _idempotency_key(call.request) if "Idempotency-Key" in call.request.headers else None
+    async with services.turns.of(f"{author} {call.path['id']}"):
+        published = await services.publishing.correct(call.path["id"], call.body, author, key)
+    return await _queued(services, published)
 
 
 def _idempotency_key(request: web.Request) -> str:
@@ -87,9 +127,12 @@ async def delete_key(call: Call[BaseModel]) -> web.Response:
 def _view(report: Report) -> AlertView:
     status = report.status
     return AlertView(
-        **{name: getattr(status.alert.draft, name) for name in type(status.alert.draft).model_fields},
+        **{name: getattr(status.alert.draft, name) for name in AlertDraft.model_fields if name != "state"},
         id=status.alert.id,
         state=status.state,
+        kind=status.alert.kind,
+        corrects=status.alert.root,
+        corrected_by=status.corrected_by,
         author=status.alert.author,
         created_at=status.alert.queued_at,
         began_at=status.began_at,

@@ -69,8 +69,8 @@ async def exposition(services: Services) -> bytes:
 
 
 async def _paused(store: Store) -> dict[str, float]:
-    now = clock.now()
-    return _for_all({name: int(until > now) for name, until in (await store.runs.held()).items()})
+    states = await store.pace.states()
+    return _for_all({name: int(state.held_until is not None) for name, state in states.items()})
 
 
 def _for_all(counts: Mapping[str, int]) -> dict[str, float]:

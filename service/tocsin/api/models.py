@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tocsin.domain.alerts import Action, AlertState
+from tocsin.domain.alerts import Action, AlertState, Kind
 from tocsin.domain.levels import Level
 from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.roles import Role
@@ -115,8 +115,15 @@ class AlertView(Strict):
     icon: str | None
     actions: list[Action]
     language: str | None
+    story: str | None
     ttl: int
     expires_at: datetime | None
+    send_at: datetime | None
+    max_per_second: int | None
+    undo_seconds: int
+    kind: Kind
+    corrects: str | None = Field(description="the first alert of the chain that this one corrects or retracts")
+    corrected_by: str | None = Field(description="the newest alert that stands in the place of this one")
     author: str
     created_at: datetime
     began_at: datetime | None
@@ -126,6 +133,51 @@ class AlertView(Strict):
 
 class AlertQueued(AlertView):
     warnings: list[WarningView]
+
+
+class ExpectedView(Strict):
+    """`audience` is the sum of all that follow it."""
+
+    audience: int
+    now: int
+    deferred: int
+    skipped: dict[str, int]
+
+
+class EstimateView(ExpectedView):
+    by_push_service: dict[str, ExpectedView]
+    bytes: int = Field(description="of the payload; 2,700 at most")
+    seconds: float = Field(description="how long its requests take at best")
+    warnings: list[WarningView]
+
+
+class HistoryEntry(Strict):
+    alert: str
+    headline: str
+    level: Level
+    sent_at: datetime | None
+    outcome: str = Field(examples=["skipped"])
+    reason: str | None = Field(examples=["quiet_hours"])
+    why: str = Field(description="the same in words")
+
+
+class History(Strict):
+    alerts: list[HistoryEntry]
+
+
+class FailureView(Strict):
+    """One recipient of one alert that was set aside."""
+
+    id: str
+    alert: str
+    push_service: str
+    subscription: str | None = Field(description="null where it is not there any more")
+    reason: str
+    at: datetime
+
+
+class FailureList(Strict):
+    failures: list[FailureView]
 
 
 class AlertPage(Strict):

@@ -71,11 +71,11 @@ async def queues(call: Call[BaseModel]) -> web.Response:
 async def push_services(call: Call[BaseModel]) -> web.Response:
     store, now = call.services.store, clock.now()
     counted = await store.processes.total(clock.milliseconds(now))
-    subscriptions, held = await store.numbers.counts(), await store.runs.held()
+    subscriptions, held = await store.numbers.counts(), await store.pace.states()
     names = dict.fromkeys((*KNOWN_PUSH_SERVICES, *sorted(subscriptions), *sorted(counted.statuses)))
     views = []
     for name in names:
-        until = held.get(name)
+        state = held.get(name)
         times = {int(bucket): count for bucket, count in counted.latency.get(name, {}).items()}
         p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
         outcomes = counted.outcomes.get(name, Counter[str]())
@@ -84,7 +84,7 @@ async def push_services(call: Call[BaseModel]) -> web.Response:
             subscriptions=subscriptions.get(name, 0),
             answers={str(outcome): outcomes[outcome] for outcome in Outcome},
             statuses=dict(sorted(counted.statuses.get(name, {}).items())),
-            held_until=until if until and until > now else None,
+            held_until=state.held_until if state else None,
             latency_ms=None if p50 is None or p99 is None else Latency(p50=p50 * 1000, p99=p99 * 1000),
         )
         views.append(view)

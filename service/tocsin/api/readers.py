@@ -16,16 +16,28 @@ from tocsin.api.auth import client_address, counted_as, untrusted_proxy
 from tocsin.api.body import MAX_BODY
 from tocsin.api.call import Call
 from tocsin.api.errors import problem
-from tocsin.api.models import Limits, Registered, Registration, Site, SubscriptionView, TestPushed
+from tocsin.api.models import (
+    History,
+    HistoryEntry,
+    Limits,
+    Registered,
+    Registration,
+    Site,
+    SubscriptionView,
+    TestPushed,
+)
 from tocsin.api.route import ANSWER_SECONDS, answer
-from tocsin.domain.deliveries import Outcome, classify
+from tocsin.domain.deliveries import Mark, Outcome, classify, told
 from tocsin.domain.errors import Changed, Conflict, NotFound
 from tocsin.domain.levels import Level
 from tocsin.domain.payload import own_test
 from tocsin.domain.preferences import PreferencesPatch
-from tocsin.domain.subscriptions import Subscription, parse_public_id, public_id
+from tocsin.domain.queues import STANDARD
+from tocsin.domain.subscriptions import Address, Subscription, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
+from tocsin.domain.words import why
 from tocsin.push.one_off import push_once
+from tocsin.store.alerts import AlertStatus
 from tocsin.store.subscriptions import Kept
 
 TEST_TTL = 300
@@ -94,7 +106,7 @@ async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
     now_ms = clock.milliseconds(clock.now())
     return await services.store.subscriptions.add(
         subscription,
-        call.body.preferences.applied_to(defaults, defaults),
+        call.body.preferences.applied_to(defaults, defaults, "preferences."),
         services.application_server.key_id,
         now_ms,
         await services.store.alerts.oldest_ledger_ms(now_ms),
@@ -111,18 +123,23 @@ async def _repeat(call: Call[Registration], kept: Kept, subscription: Subscripti
     record = kept.record
     if (record.p256dh, record.auth, record.vapid_key_id) != (subscription.p256dh, subscription.auth, key_id):
         kept = await store.subscriptions.set_keys(kept, subscription, key_id)
-    return await _prefer(call, kept, call.body.preferences)
+    return await _prefer(call, kept, call.body.preferences, "preferences.")
 
 
-async def _prefer(call: Call[BaseModel], kept: Kept, patch: PreferencesPatch) -> Kept:
+async def _prefer(call: Call[BaseModel], kept: Kept, patch: PreferencesPatch, path: str = "") -> Kept:
     defaults = await call.services.store.topics.default_preferences()
-    wanted = patch.applied_to(kept.preferences, defaults)
+    wanted = patch.applied_to(kept.preferences, defaults, path)
     if wanted == kept.preferences:
         return kept
     services = call.services
     if services.settings.subscribe_rate != "off":
         await services.rates.hit(PREFERENCE_RATE, "preferences", public_id(kept.record.digest))
-    return await services.store.subscriptions.set_preferences(kept, wanted)
+    changed = await services.store.subscriptions.set_preferences(kept, wanted)
+    if kept.preferences.quiet_hours not in (None, wanted.quiet_hours):
+        # What waits for the end of the old quiet hours is asked about again.
+        await services.store.runs.defer(kept.address.shard, clock.now())
+        services.wake_ups.deliver_soon(STANDARD)
+    return changed
 
 
 async def read(call: Call[BaseModel]) -> web.Response:
@@ -139,9 +156,22 @@ async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
 
 
 async def delete(call: Call[BaseModel]) -> web.Response:
-    kept = await _proven(call)
-    await call.services.store.subscriptions.delete(kept, clock.milliseconds(clock.now()))
+    store, now_ms = call.services.store, clock.milliseconds(clock.now())
+    if address := await _quarantined(call):
+        # The push service called it gone; an operator must not be able to bring it back now.
+        await store.subscriptions.delete_quarantined(address, now_ms)
+    else:
+        await store.subscriptions.delete(await _proven(call), now_ms)
     return web.Response(status=204)
+
+
+async def _quarantined(call: Call[BaseModel]) -> Address | None:
+    """Where the caller's own subscription is in quarantine."""
+    store, digest = call.services.store, parse_public_id(call.path["id"])
+    address = await store.subscriptions.find_quarantined(digest) if digest and call.bearer else None
+    record = await store.quarantine.record(address) if address else None
+    proven = record and call.bearer and await store.token_secret.proves(call.bearer, record)
+    return address if proven else None
 
 
 async def push_test(call: Call[BaseModel]) -> web.Response:
@@ -161,13 +191,42 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
     )
     outcome = classify(pushed).outcome
     if outcome is Outcome.GONE:
-        await services.store.subscriptions.delete(kept, clock.milliseconds(clock.now()))
+        await services.store.quarantine.add(kept.address, kept.packed, clock.milliseconds(clock.now()))
         raise NotFound("the push service says that this subscription has ended; subscribe again")
     if outcome is not Outcome.ACCEPTED:
         said = f"answered {pushed.status}" if pushed.status else f"gave no answer ({pushed.label})"
         detail = f"the push service ({kept.address.push_service}) {said}; try again later"
         return problem(HTTPStatus.BAD_GATEWAY, "push_failed", detail)
     return answer(TestPushed(accepted=True, push_service=kept.address.push_service, status=pushed.status))
+
+
+async def history(call: Call[BaseModel]) -> web.Response:
+    """What became of each recent alert for this browser, and why, by the ledgers."""
+    kept, store = await _proven(call), call.services.store
+    ids = await store.alerts.recent_with_ledgers()
+    marks = await store.ledgers.marks(kept.address.shard, kept.address.slot, ids)
+    entries = []
+    for alert_id in ids:
+        status = await store.alerts.get(alert_id)
+        if status.began_at is not None:
+            entries.append(_entry(status, marks.get(alert_id)))
+    return answer(History(alerts=entries))
+
+
+def _entry(status: AlertStatus, mark: Mark | None) -> HistoryEntry:
+    alert = status.alert
+    outcome, reason = ("pending", None) if mark is None and status.ended_at is None else told(mark or Mark.NOBODY)
+    if mark is Mark.OUTSIDE and alert.root is not None:
+        reason = "not_had"
+    return HistoryEntry(
+        alert=alert.id,
+        headline=alert.draft.headline,
+        level=alert.draft.level,
+        sent_at=status.began_at,
+        outcome=outcome,
+        reason=reason,
+        why=why(outcome, reason),
+    )
 
 
 async def _proven(call: Call[BaseModel]) -> Kept:

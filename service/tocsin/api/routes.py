@@ -1,11 +1,15 @@
 """Every route, on one screen."""
 
-from tocsin.api import editors, ops, pages, readers
+from tocsin.api import editors, failures, ops, pages, readers
 from tocsin.api.models import (
     AlertPage,
     AlertQuery,
     AlertQueued,
     AlertView,
+    EstimateView,
+    FailureList,
+    FailureView,
+    History,
     KeyList,
     KeyMade,
     NewKey,
@@ -19,12 +23,14 @@ from tocsin.api.models import (
     TestPushed,
 )
 from tocsin.api.route import Route
-from tocsin.domain.alerts import AlertDraft
+from tocsin.domain.alerts import AlertDraft, Correction, Retraction
 from tocsin.domain.preferences import PreferencesPatch
 from tocsin.domain.roles import Role
 
 # A test push waits for the push service; everything else only for the store.
 PUSH_SECONDS = 65.0
+# Every shard is looked at.
+ESTIMATE_SECONDS = 30.0
 
 SUBSCRIPTION = "/v1/subscriptions/{id}"
 ALERT = "/v1/alerts/{id}"
@@ -44,6 +50,8 @@ ROUTES: tuple[Route, ...] = (
           {200: SubscriptionView}, readers=True, token=True),
     Route("PATCH", f"{SUBSCRIPTION}/preferences", readers.change_preferences, "Change preferences (merge patch)",
           "readers", {200: SubscriptionView}, body=PreferencesPatch, readers=True, token=True),
+    Route("GET", f"{SUBSCRIPTION}/history", readers.history, "What became of recent alerts here, and why", "readers",
+          {200: History}, readers=True, token=True),
     Route("DELETE", SUBSCRIPTION, readers.delete, "Unsubscribe", "readers", {204: None}, readers=True, token=True),
     Route("POST", f"{SUBSCRIPTION}/test", readers.push_test, "A push to this browser alone", "readers",
           {200: TestPushed}, readers=True, token=True, problems=(502,), seconds=PUSH_SECONDS),
@@ -53,6 +61,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/alerts", editors.list_alerts, "Alerts, newest first", "editors",
           {200: AlertPage}, role=Role.EDITOR, query=AlertQuery),
     Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors", {200: AlertView}, role=Role.EDITOR),
+    Route("POST", "/v1/alerts/estimate", editors.estimate_alert, "Who would get an alert now, and who not", "editors",
+          {200: EstimateView}, role=Role.EDITOR, body=AlertDraft, seconds=ESTIMATE_SECONDS),
+    Route("POST", f"{ALERT}/correction", editors.follow_up, "Correct an alert for those who had it", "editors",
+          {202: AlertQueued}, role=Role.EDITOR, body=Correction),
+    Route("POST", f"{ALERT}/retraction", editors.follow_up, "Retract an alert", "editors",
+          {202: AlertQueued}, role=Role.EDITOR, body=Retraction),
     Route("POST", f"{ALERT}/stop", editors.stop_alert, "Stop an alert", "editors", {200: AlertView}, role=Role.EDITOR),
 
     Route("GET", "/v1/keys", editors.list_keys, "API keys", "admin", {200: KeyList}, role=Role.ADMIN),
@@ -66,6 +80,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/ops/queues", ops.queues, "Depth and age of the queues", "ops", {200: QueuesView}, role=Role.OPS),
     Route("GET", "/v1/ops/push-services", ops.push_services, "What the push services answer", "ops",
           {200: PushServicesView}, role=Role.OPS),
+    Route("GET", "/v1/ops/failures", failures.list_failures, "Recipients that were set aside", "ops",
+          {200: FailureList}, role=Role.OPS),
+    Route("POST", "/v1/ops/failures/{id}/replay", failures.replay, "Try a recipient again", "ops",
+          {202: FailureView}, role=Role.OPS),
 
     _page("/", pages.page("reader.html"), "The readers' page"),
     _page("/console", pages.page("console.html"), "The editors' page"),

@@ -28,6 +28,7 @@ class Services:
     settings: Settings
     store: Store
     publishing: Publishing
+    wake_ups: WakeUps
     queues: Queues
     rates: Rates
     proxies: Proxies
@@ -44,12 +45,13 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     first_topics = parse_topics(settings.topics)
     sender = CurlSender.from_settings(settings)
     wake_ups = WakeUps(celery_app(settings))
-    async with Store(settings.store, settings.lease_seconds) as store:
+    async with Store(settings) as store:
         setting_up = asyncio.create_task(_set_up(store, first_topics, application_server))
         made = Services(
             settings=settings,
             store=store,
             publishing=Publishing(store, wake_ups, settings),
+            wake_ups=wake_ups,
             queues=Queues(store, settings.broker),
             rates=Rates(settings.store),
             proxies=Proxies(store.server),

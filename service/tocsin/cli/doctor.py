@@ -108,7 +108,7 @@ async def _agreement(settings: Settings) -> list[Finding]:
         return []
     try:
         key = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
-        async with Store(settings.store, settings.lease_seconds) as store:
+        async with Store(settings) as store:
             agrees = await store.identity.agrees(key.key_id)
     except (Misconfigured, Unavailable, ValueError):
         return []  # told by the findings on key and store

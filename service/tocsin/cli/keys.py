@@ -90,7 +90,7 @@ def adopt() -> None:
     server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
 
     async def run() -> None:
-        async with Store(settings.store, settings.lease_seconds) as store:
+        async with Store(settings) as store:
             await store.identity.adopt(server.key_id)
 
     asyncio.run(run())

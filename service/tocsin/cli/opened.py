@@ -32,7 +32,7 @@ def invalid(error: ValidationError) -> Invalid:
 async def opened() -> AsyncIterator[tuple[Store, Settings]]:
     """Raises Unavailable with what to do when no store answers."""
     settings = load()
-    async with Store(settings.store, settings.lease_seconds) as store:
+    async with Store(settings) as store:
         try:
             await store.server.ping()
         except Unavailable:

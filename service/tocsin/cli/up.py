@@ -55,7 +55,7 @@ async def running(
 async def _check_store(settings: Settings, key: ApplicationServer) -> None:
     """Raises Misconfigured where no alert could be sent, which is better known now than then."""
     try:
-        async with Store(settings.store, settings.lease_seconds) as store:
+        async with Store(settings) as store:
             if not await store.identity.agrees(key.key_id):
                 raise Misconfigured(
                     f"{settings.vapid_file} is not the key that readers subscribed with, so every push would be "
@@ -69,7 +69,7 @@ async def first_key(settings: Settings) -> str | None:
     """An admin's key, made the first time; None when there is one already, or ADMIN_KEY is set."""
     if settings.admin_key is not None:
         return None
-    async with Store(settings.store, settings.lease_seconds) as store:
+    async with Store(settings) as store:
         if await store.api_keys.all():
             return None
         _, text = await store.api_keys.make("first admin", frozenset({Role.ADMIN}), clock.now())

@@ -123,7 +123,7 @@ class AlertDraft(BaseModel):
         if self.send_at is not None and self.send_at > now + MOST_AHEAD:
             faults.append(Fault("send_at", f"is more than {MOST_AHEAD.days} days ahead"))
         if self.send_at is not None and self.undo_seconds:
-            faults.append(Fault("undo_seconds", "is for alerts that go at once; one with send_at can be stopped before"))
+            faults.append(Fault("undo_seconds", "is for alerts that go at once: one with send_at can be stopped"))
         if self.expires_at is not None and self.expires_at <= (self.send_at or now):
             faults.append(Fault("expires_at", "is before send_at" if self.send_at else "is past"))
         return faults

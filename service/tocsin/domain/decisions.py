@@ -63,9 +63,8 @@ def decide(alert: Audience, preferences: Preferences, now: datetime, had_today: 
     `now` is aware. `had_today` counts what the reader's cap counted on the reader's own day, without this alert. Of a
     follow-up the caller says who is in the audience.
     """
-    if not alert.follows_up:
-        if outside := _outside(alert, preferences, now):
-            return outside
+    if not alert.follows_up and (outside := _outside(alert, preferences, now)):
+        return outside
     if names(preferences.muted_stories, alert.story, now):
         return _skip(Reason.MUTED_STORY)
     if preferences.snoozed_until is not None and now < preferences.snoozed_until:

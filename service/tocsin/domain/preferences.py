@@ -18,7 +18,7 @@ Language = Annotated[
     str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35, examples=["en"], description="BCP 47")
 ]
 
-_PERSONAL = ("snoozed_until", "muted_stories", "followed_stories")
+_PERSONAL = {"snoozed_until", "muted_stories", "followed_stories"}
 # Parts that are objects of their own: a patch changes what it names of them (RFC 7396).
 _NESTED = ("topic_levels", "quiet_hours", "daily_cap")
 
@@ -46,12 +46,12 @@ class Preferences(BaseModel):
     @cached_property
     def canonical(self) -> str:
         """The text of what is not personal, under which it is interned; defaults are left out."""
-        return _text(self, exclude=_PERSONAL)
+        return _ordered(self).model_dump_json(exclude_defaults=True, exclude=_PERSONAL)
 
     @cached_property
     def personal(self) -> str:
         """The text of what is personal; empty for the many who have nothing of the kind."""
-        text = _text(self, include=_PERSONAL)
+        text = _ordered(self).model_dump_json(exclude_defaults=True, include=_PERSONAL)
         return "" if text == "{}" else text
 
     def with_personal(self, text: str | bytes) -> "Preferences":
@@ -142,9 +142,9 @@ class PreferencesPatch(BaseModel):
             raise Invalid(faults)
 
 
-def _text(preferences: Preferences, **chosen: tuple[str, ...]) -> str:
-    """Sorted, without what is default, so that a later version with more fields writes the same."""
-    ordered = preferences.model_copy(
+def _ordered(preferences: Preferences) -> Preferences:
+    """Sorted; written without what is default, so that a later version with more fields writes the same."""
+    return preferences.model_copy(
         update={
             "topics": tuple(sorted(set(preferences.topics))),
             "topic_levels": dict(sorted(preferences.topic_levels.items())),
@@ -152,7 +152,6 @@ def _text(preferences: Preferences, **chosen: tuple[str, ...]) -> str:
             "followed_stories": in_order(preferences.followed_stories),
         }
     )
-    return ordered.model_dump_json(exclude_defaults=True, **{name: set(names) for name, names in chosen.items()})
 
 
 def _merged(stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

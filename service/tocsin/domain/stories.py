@@ -10,10 +10,17 @@ StoryId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
 MAX_STORIES = 100
 
 
+def _or_id(schema: dict[str, Any]) -> None:
+    """In the schema: the object, or the id alone."""
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [whole["properties"]["story"], whole]
+
+
 class StoryChoice(BaseModel):
     """A story and until when; written as its id alone where there is no end."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=lambda schema: _or_id(schema))
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_or_id)
 
     story: StoryId
     until: AwareDatetime | None = None
@@ -39,13 +46,6 @@ class StoryChoice(BaseModel):
 
 
 StoryChoices = Annotated[tuple[StoryChoice, ...], Field(max_length=MAX_STORIES, examples=[["aleppo"]])]
-
-
-def _or_id(schema: dict[str, Any]) -> None:
-    """In the schema: the object, or the id alone."""
-    whole = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [whole["properties"]["story"], whole]
 
 
 def in_order(choices: tuple[StoryChoice, ...]) -> tuple[StoryChoice, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tocsin.domain.deliveries import Ledger, Mark
 from tocsin.domain.progress import ShardAccount, Times
-from tocsin.domain.subscriptions import SHARD_SIZE, endpoint_digest
+from tocsin.domain.subscriptions import SHARD_SIZE, Address
 from tocsin.store.client import Argument, Server, answering
 from tocsin.store.numbers import shards_below
 from tocsin.store.profiles import NUMBER, unpack_numbers
@@ -124,7 +124,7 @@ class Ledgers:
         ]
 
     async def personal(self, shard: str, slots: Sequence[int]) -> dict[int, bytes]:
-        return {slot: row for slot, row in (await self._rows(shard, "personal", slots)).items()}
+        return await self._rows(shard, "personal", slots)
 
     async def had_today(self, shard: str, days: Mapping[int, int]) -> dict[int, int]:
         """How many alerts the readers in these slots had on their day; `days` maps slots to days since 1970."""
@@ -183,6 +183,11 @@ class Ledgers:
             arguments += [len(each), *each]
         removed = await self._server.run("write_window", keys, *arguments)
         return None if removed is None else [int(slot) for slot in removed]
+
+    async def pend_again(self, alert_id: str, address: Address) -> bool:
+        """One who was set aside is pending again; False where the ledger says something else by now."""
+        key, slot = _ledger_key(address.shard, alert_id), address.slot
+        return bool(await self._server.run("swap_mark", [key], slot, Mark.SET_ASIDE, Mark.PENDING))
 
     async def accounts(self, alert_id: str, bounds: Mapping[str, int]) -> dict[str, list[ShardAccount]]:
         """All planned shards as they are kept, by push service."""

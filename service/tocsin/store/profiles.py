@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from tocsin.domain.errors import UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.store.client import Server, answering
+from tocsin.store.shards import shard_key
 
 log = structlog.get_logger()
 
@@ -46,6 +47,12 @@ class Profiles:
         if unreadable := numbers & self._unreadable:
             raise UnknownRecord(f"preferences {min(unreadable)} have a form that this program does not know")
         return found
+
+    async def of_shard(self, shard: str, size: int) -> tuple[int, ...]:
+        """The numbers of a shard's slots, with the bit `PERSONAL`."""
+        async with answering():
+            packed = await self._server.redis.get(shard_key(shard, "profiles"))
+        return unpack_numbers(packed or b"", size)
 
     async def readable(self, numbers: set[int]) -> dict[int, Preferences]:
         """Those that this program can read; a fan-out must not stop for one that it cannot."""

@@ -88,9 +88,7 @@ class Runs:
             seconds, microseconds = await self._server.redis.time()
         return from_milliseconds(int(seconds) * 1000 + int(microseconds) // 1000)
 
-    async def begin(
-        self, alert_id: str, bounds: Mapping[str, int], began_at: datetime, attempts_end: datetime
-    ) -> bool:
+    async def begin(self, alert_id: str, bounds: Mapping[str, int], began_at: datetime, attempts_end: datetime) -> bool:
         """Makes the run over all numbers below each push service's bound; False where it was made before."""
         arguments: list[Argument] = [milliseconds(began_at)]
         for push_service, bound in bounds.items():
@@ -154,6 +152,22 @@ class Runs:
         """Whether any shard waits for a round."""
         return await self.has_due(ROUND, now_ms)
 
+    async def can_reopen(self, alert_id: str) -> bool:
+        """Whether requests of this alert may still start."""
+        async with answering():
+            ends, state, corrected = await self._server.redis.hmget(
+                alert_key(alert_id), "ends_ms", "state", "corrected_by"
+            )
+        open_ended = ends is not None and float(ends) > milliseconds(await self.now())
+        return open_ended and corrected is None and state in (b"sending", b"sent")
+
+    async def reopen(self, alert_id: str, shard: str) -> None:
+        """One shard of the run is due again, and the alert is sending."""
+        push_service = shard_push_service(shard)
+        keys = [alert_key(alert_id), OPEN, f"{PREFIX}leased:{alert_id}:{push_service}", _again(alert_id)]
+        now_ms = milliseconds(await self.now())
+        await self._server.run("reopen_alert", keys, PREFIX, alert_id, push_service, shard, now_ms)
+
     async def hand_back(self, claim: Claim, due: datetime | None = None) -> None:
         """Not finished: due again at a moment, or at once."""
         await self._release(claim, milliseconds(due) if due else 0)
@@ -170,16 +184,6 @@ class Runs:
                 "release_shard", keys, PREFIX, claim.alert_id, claim.push_service, claim.shard, claim.epoch, due
             )
         )
-
-    async def hold(self, push_service: str, until: datetime) -> None:
-        """Pauses a push service for all workers, never for less than it was."""
-        await self._server.run("hold_service", [HELD], push_service, milliseconds(until))
-
-    async def held(self) -> dict[str, datetime]:
-        """For each push service that asked for one, the end of its last pause."""
-        async with answering():
-            rows = await self._server.redis.hgetall(HELD)
-        return {name.decode(): from_milliseconds(int(until)) for name, until in rows.items()}
 
     async def lapsed(self) -> int:
         """Leases that ran out, ever."""

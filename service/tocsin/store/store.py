@@ -1,5 +1,6 @@
-"""The whole store behind one URL, as its concepts."""
+"""The whole store behind STORE_URL, as its concepts."""
 
+from tocsin.settings import Settings
 from tocsin.store.alerts import Alerts
 from tocsin.store.api_keys import ApiKeys
 from tocsin.store.client import SOCKET_TIMEOUT, Server
@@ -7,6 +8,7 @@ from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
+from tocsin.store.pace import Pace
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
@@ -17,10 +19,10 @@ from tocsin.store.topics import Topics
 
 
 class Store:
-    """`async with Store(url, …)` closes the connections."""
+    """`async with Store(settings)` closes the connections."""
 
-    def __init__(self, url: str, lease_seconds: float, timeout: float = SOCKET_TIMEOUT) -> None:
-        self.server = Server(url, timeout)
+    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT) -> None:
+        self.server = Server(settings.store, timeout)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
         self.failures = Failures(self.server)
@@ -29,7 +31,8 @@ class Store:
         self.numbers = Numbers(self.server)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
-        self.runs = Runs(self.server, lease_seconds)
+        self.pace = Pace.from_settings(self.server, settings)
+        self.runs = Runs(self.server, settings.lease_seconds)
         self.quarantine = Quarantine(self.server)
         self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers, self.quarantine)
         self.token_secret = TokenSecret(self.server)

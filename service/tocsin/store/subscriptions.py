@@ -95,8 +95,8 @@ class Subscriptions:
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
         keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", "personal", "caps")
-        put = [address.slot, packed, NUMBER.pack(number), record.digest, personal]
-        if await self._server.run("put_record", keys, *put):
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal)
+        if await self._server.run("put_record", keys, *arguments):
             return Kept(address, record, packed, preferences, number, personal)
         return await self._read(address, record.digest)
 
@@ -191,6 +191,12 @@ class Subscriptions:
                 await self.forget(Address.of(shard, int(slot)), digest, now_ms)
                 mended += 1
         return mended
+
+    async def record_at(self, address: Address) -> Record | None:
+        """Raises UnknownRecord for one that a newer version wrote."""
+        async with answering():
+            packed = await self._server.redis.hget(shard_key(address.shard, "records"), str(address.slot))
+        return Record.unpack(packed) if packed else None
 
     async def find_quarantined(self, digest: bytes) -> Address | None:
         """Where one stands whom a push service called gone and who is not deleted yet."""

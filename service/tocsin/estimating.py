@@ -1,0 +1,79 @@
+"""How many would get an alert if it were sent now, and why the others not: counted by the code that plans a send."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tocsin.domain.alerts import Alert
+from tocsin.domain.deliveries import SKIPPED, Ledger, Mark
+from tocsin.domain.payload import notification
+from tocsin.domain.subscriptions import SHARD_SIZE
+from tocsin.planning import Planner
+from tocsin.settings import Settings
+from tocsin.store.numbers import shards_below
+from tocsin.store.store import Store
+
+# What one process sends in a second with the default window at 30 ms an answer (docs/decisions/0005).
+REQUESTS_PER_SECOND = 1_700
+
+
+@dataclass
+class Expected:
+    """`audience` is the sum of all that follow it."""
+
+    now: int = 0
+    deferred: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def audience(self) -> int:
+        return self.now + self.deferred + self.skipped.total()
+
+    def add(self, other: "Expected") -> None:
+        self.now += other.now
+        self.deferred += other.deferred
+        self.skipped.update(other.skipped)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`payload_bytes` is the size of the message, `seconds` how long its requests take at best."""
+
+    whole: Expected
+    by_push_service: Mapping[str, Expected]
+    payload_bytes: int
+    seconds: float
+
+
+async def estimate(store: Store, settings: Settings, alert: Alert, now: datetime) -> Estimate:
+    """Exact for the moment `now`; nothing is kept or taken."""
+    planner = Planner(store.profiles, store.ledgers, alert.audience(settings.time_zone))
+    parts: dict[str, Expected] = {}
+    for push_service, bound in (await store.numbers.bounds()).items():
+        parts[push_service] = Expected()
+        for place, shard in enumerate(shards_below(push_service, bound)):
+            size = min(SHARD_SIZE, bound - place * SHARD_SIZE)
+            parts[push_service].add(await _of_shard(store, planner, shard, size, now))
+    whole = Expected()
+    for part in parts.values():
+        whole.add(part)
+    return Estimate(whole, parts, len(notification(alert)), _seconds(whole.now, settings, alert))
+
+
+async def _of_shard(store: Store, planner: Planner, shard: str, size: int, now: datetime) -> Expected:
+    numbers = await store.profiles.of_shard(shard, size)
+    plan = await planner.plan(shard, numbers, now)
+    had = await store.ledgers.had_today(shard, {each.slot: each.day for each in plan.capped})
+    plan.cap([each.slot for each in plan.capped if had.get(each.slot, 0) >= each.limit])
+    ledger = Ledger("".join(plan.marks).encode("latin-1"))
+    skipped = Counter({str(reason): ledger.count(mark) for reason, mark in SKIPPED.items()})
+    # Whoever's preferences cannot be read is set aside at once: a part of those who would be sent to.
+    now_count = ledger.count(Mark.PENDING) + ledger.count(Mark.SET_ASIDE)
+    return Expected(now_count, ledger.count(Mark.DEFERRED), +skipped)
+
+
+def _seconds(requests: int, settings: Settings, alert: Alert) -> float:
+    own = 2 * settings.worker_processes * REQUESTS_PER_SECOND  # two workers send
+    rates = [own, settings.max_per_second, alert.draft.max_per_second]
+    return round(requests / min(rate for rate in rates if rate), 1)
