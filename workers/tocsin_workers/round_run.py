@@ -45,6 +45,8 @@ class RoundRun(ShardWork):
             if ledger := ledgers.get(status.alert.id):
                 self._take_up(status, ledger, now)
         self._book.forget_retries()
+        if self._book.is_changed and not await self._write():
+            return False
         await self._look_ahead(kept.profile_numbers, now)
         return None
 

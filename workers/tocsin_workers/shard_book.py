@@ -137,6 +137,11 @@ class ShardBook:
             )
         return buckets
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there are marks that are not written yet."""
+        return bool(self._changes)
+
     def window(self, gone: Sequence[tuple[int, bytes]], plans: bool) -> Window:
         """What there is to write; `written` forgets it."""
         if not any(slot in self.waiting for slot in self._suspects):
