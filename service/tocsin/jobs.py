@@ -1,7 +1,7 @@
 """Wake-ups: Celery messages that carry ids and never truth. A lost or doubled one changes nothing but seconds."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -72,21 +72,24 @@ class WakeUps:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="wake-up")
+        self._timers: list[asyncio.TimerHandle] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
     def deliver_soon(self, queue: str, after_seconds: float = 0.0) -> None:
         """For the API: sent beside the answer, which does not wait for it. What is not due for long is left to the
         reconciler."""
-        if after_seconds <= MOST_AHEAD_SECONDS:
-            self._soon(self._deliver_after(queue, after_seconds))
+        if after_seconds <= 0:
+            self._start(queue)
+        elif after_seconds <= MOST_AHEAD_SECONDS:
+            self._start_later(queue, after_seconds)
 
-    async def _deliver_after(self, queue: str, seconds: float) -> None:
-        if seconds > 0:
-            await asyncio.sleep(seconds)
-        await self.deliver(queue, 1)
+    def _start_later(self, queue: str, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers = [timer for timer in self._timers if timer.when() >= loop.time()]
+        self._timers.append(loop.call_later(seconds, self._start, queue))
 
-    def _soon(self, sending: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(sending)
+    def _start(self, queue: str) -> None:
+        task = asyncio.create_task(self.deliver(queue, 1))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -118,9 +121,9 @@ class WakeUps:
                 )
 
     async def close(self) -> None:
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        for timer in self._timers:
+            timer.cancel()
+        await asyncio.gather(*self._under_way)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._app.close()
 

@@ -88,11 +88,11 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "several at once": ({"headline": "", "body": "\0", "url": "x"}, ["headline", "body", "url"]),
     "bytes of payload": ({"headline": FAMILY * 60, "body": FAMILY * 60}, ["body"]),
     "a field that is not known": ({"priority": "high"}, ["priority"]),
-    "a story": ({"story": "aleppo"}, ["story"]),
+    "a story that is no id": ({"story": "Aleppo!"}, ["story"]),
     "a moment to be sent at": ({"send_at": "2999-01-01T00:00:00Z"}, ["send_at"]),
-    "a pace": ({"max_per_second": 5}, ["max_per_second"]),
-    "an undo": ({"undo_seconds": 5}, ["undo_seconds"]),
-    "a draft": ({"state": "draft"}, ["state"]),
+    "no pace at all": ({"max_per_second": 0}, ["max_per_second"]),
+    "an undo too long": ({"undo_seconds": 16}, ["undo_seconds"]),
+    "a state that it cannot have": ({"state": "sent"}, ["state"]),
     "an id of its own": ({"id": "x"}, ["id"]),
 }
 for name in ("headline", "body", "url", "image", "icon", "language", "topics", "actions"):

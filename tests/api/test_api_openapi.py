@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,13 @@ from openapi_pydantic import OpenAPI
 
 from tocsin.api.routes import ROUTES
 from tocsin.domain.alerts import AlertState
+from tocsin.domain.deliveries import Mark
+from tocsin.domain.progress import Times
+from tocsin.domain.subscriptions import Address
 from tocsin.simulator.client import SimulatorClient
+from tocsin.store.failures import UNREADABLE, Failure
+from tocsin.store.ledgers import Window
+from tocsin.store.runs import Claim
 
 DESCRIBED = [route for route in ROUTES if route.tag != "pages"]
 
@@ -89,9 +96,11 @@ async def test_answers_are_as_described(api: Served, document: Any, simulator: S
     key = (await api.call("GET", "/v1/site")).json["application_server_key"]
     (view,) = await simulator.create_browsers(1, "fcm", key)
     registered = (await api.register(subscription_of(view), {"topic_levels": {"sport": "flash"}})).json
+    failure = await set_aside(api, (await api.queue({})).json["id"])
     queued = (await api.queue({"expires_at": "2999-01-01T00:00:00Z", "actions": []})).json
     made = (await api.call("POST", "/v1/keys", {"name": "x", "roles": ["ops"]}, api.editor)).json
     ids = {"/v1/subscriptions": registered["id"], "/v1/alerts": queued["id"], "/v1/keys": made["id"]}
+    ids["/v1/ops/failures"] = failure
     token = {"Authorization": f"Bearer {registered['token']}"}
     bodies = {"PATCH": {"topics": ["world"]}}
 
@@ -106,6 +115,21 @@ async def test_answers_are_as_described(api: Served, document: Any, simulator: S
     for path, answer in (("/v1/alerts", queued), ("/v1/keys", made), ("/v1/subscriptions", registered)):
         status = {"/v1/alerts": 202}.get(path, 201)
         validate(document, "POST", path, status, json.dumps(answer).encode())
+
+
+async def set_aside(api: Served, alert_id: str) -> str:
+    """A failure that can be replayed: the run of an alert and a ledger that says so."""
+    address, store = Address("fcm", 0), api.store
+    began_at = await store.runs.now()
+    await store.runs.begin(alert_id, {"fcm": 1}, began_at, began_at + timedelta(hours=1))
+    claim = await store.runs.claim(["priority"], [])
+    assert isinstance(claim, Claim)
+    assert await store.ledgers.begin(claim) is not None
+    window = Window({alert_id: {address.slot: Mark.SET_ASIDE}}, Times(), {}, plans=True)
+    assert await store.ledgers.write(claim, window, 0) == []
+    failure = Failure(alert_id, address, UNREADABLE, 0)
+    await store.failures.add([failure])
+    return failure.id
 
 
 def validate(document: Any, method: str, path: str, status: int, body: bytes) -> None:

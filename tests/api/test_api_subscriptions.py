@@ -11,7 +11,18 @@ from tocsin.domain.topics import Topic
 from tocsin.simulator.client import SimulatorClient
 
 Browser = dict[str, Any]
-DEFAULTS = {"topics": ["world"], "min_level": "update", "topic_levels": {}}
+DEFAULTS = {
+    "topics": ["world"],
+    "min_level": "update",
+    "topic_levels": {},
+    "time_zone": None,
+    "quiet_hours": None,
+    "daily_cap": None,
+    "snoozed_until": None,
+    "muted_stories": [],
+    "followed_stories": [],
+    "language": None,
+}
 
 
 @pytest.fixture
@@ -82,8 +93,8 @@ async def test_a_repeat_changes_only_the_preferences_that_it_names(api: Served, 
     silent = await api.register(subscription)
     named = await api.register(subscription, {"topics": ["culture", "world", "culture"]})
 
-    assert silent.json["preferences"] == {"topics": ["sport"], "min_level": "breaking", "topic_levels": {}}
-    assert named.json["preferences"] == {"topics": ["culture", "world"], "min_level": "breaking", "topic_levels": {}}
+    assert silent.json["preferences"] == {**DEFAULTS, "topics": ["sport"], "min_level": "breaking"}
+    assert named.json["preferences"] == {**DEFAULTS, "topics": ["culture", "world"], "min_level": "breaking"}
 
 
 async def test_other_keys_at_a_known_endpoint_need_its_token(api: Served, browser: MakeBrowser) -> None:
@@ -114,7 +125,7 @@ async def test_a_patch_merges(api: Served, browser: MakeBrowser) -> None:
     assert await preferences({}) == DEFAULTS
     assert (await preferences({"topics": ["sport", "culture"]}))["topics"] == ["culture", "sport"]
     assert (await preferences({"min_level": "flash"})) == {
-        "topics": ["culture", "sport"], "min_level": "flash", "topic_levels": {}
+        **DEFAULTS, "topics": ["culture", "sport"], "min_level": "flash"
     }  # fmt: skip
     levels = (await preferences({"topic_levels": {"sport": "flash", "world": "breaking"}}))["topic_levels"]
     assert levels == {"sport": "flash", "world": "breaking"}
@@ -123,6 +134,30 @@ async def test_a_patch_merges(api: Served, browser: MakeBrowser) -> None:
     assert (await preferences({"topic_levels": {"business": None}}))["topic_levels"] == levels
     assert (await preferences({"topics": []}))["topics"] == []
     assert await preferences({"topics": None, "min_level": None, "topic_levels": None}) == DEFAULTS
+
+
+async def test_a_patch_merges_into_parts_of_a_preference_too(api: Served, browser: MakeBrowser) -> None:
+    registered = (await api.register(await browser())).json
+    night = {"start": "22:00", "end": "07:00", "wake_for": None, "then": "defer", "time_zone": None}
+
+    assert (await patch(api, registered, {"quiet_hours": {"start": "22:00", "end": "07:00"}}))["quiet_hours"] == night
+    woken = await patch(api, registered, {"quiet_hours": {"wake_for": "flash"}})
+    assert woken["quiet_hours"] == {**night, "wake_for": "flash"}
+    assert (await patch(api, registered, {"quiet_hours": {"wake_for": None}}))["quiet_hours"] == night
+    assert (await patch(api, registered, {"quiet_hours": None}))["quiet_hours"] is None
+
+
+async def test_what_is_personal_is_kept_and_let_go(api: Served, browser: MakeBrowser) -> None:
+    registered = (await api.register(await browser(), {"snoozed_until": "2030-01-01T01:00:00+01:00"})).json
+    assert registered["preferences"]["snoozed_until"] == "2030-01-01T00:00:00Z"
+    stories = ["budget", {"story": "aleppo", "until": "2030-01-01T00:00:00Z"}]
+
+    changed = await patch(api, registered, {"muted_stories": stories, "followed_stories": ["cup"]})
+
+    assert changed["muted_stories"] == [{"story": "aleppo", "until": "2030-01-01T00:00:00Z"}, "budget"]
+    assert (await read(api, registered))["preferences"] == changed
+    gone = {"snoozed_until": None, "muted_stories": None, "followed_stories": None}
+    assert await patch(api, registered, gone) == DEFAULTS
 
 
 async def test_quick_changes_do_not_undo_one_another(api: Served, browser: MakeBrowser) -> None:
@@ -137,7 +172,7 @@ async def test_quick_changes_do_not_undo_one_another(api: Served, browser: MakeB
     replies = await asyncio.gather(*(api.call("PATCH", path, change, token) for change in changes))
 
     assert {reply.status for reply in replies} == {200}
-    wanted = {"topics": ["sport"], "min_level": "breaking", "topic_levels": {"sport": "flash"}}
+    wanted = {**DEFAULTS, "topics": ["sport"], "min_level": "breaking", "topic_levels": {"sport": "flash"}}
     assert (await read(api, registered))["preferences"] == wanted
 
 

@@ -1,6 +1,7 @@
 """The editors' calls: send, watch, stop; and the keys with which they come."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -69,12 +70,20 @@ def _expected(part: Expected) -> ExpectedView:
     )
 
 
-async def follow_up(call: Call[Correction] | Call[Retraction]) -> web.Response:
-    """A correction or a retraction; without an Idempotency-Key the words themselves are one."""
+async def correct_alert(call: Call[Correction]) -> web.Response:
+    return await _follow_up(call, call.body)
+
+
+async def retract_alert(call: Call[Retraction]) -> web.Response:
+    return await _follow_up(call, call.body)
+
+
+async def _follow_up(call: Call[Any], words: Correction | Retraction) -> web.Response:
+    """Without an Idempotency-Key the words themselves are one."""
     services, author = call.services, call.caller.id
     key = _idempotency_key(call.request) if "Idempotency-Key" in call.request.headers else None
     async with services.turns.of(f"{author} {call.path['id']}"):
-        published = await services.publishing.correct(call.path["id"], call.body, author, key)
+        published = await services.publishing.correct(call.path["id"], words, author, key)
     return await _queued(services, published)
 
 

@@ -63,9 +63,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors", {200: AlertView}, role=Role.EDITOR),
     Route("POST", "/v1/alerts/estimate", editors.estimate_alert, "Who would get an alert now, and who not", "editors",
           {200: EstimateView}, role=Role.EDITOR, body=AlertDraft, seconds=ESTIMATE_SECONDS),
-    Route("POST", f"{ALERT}/correction", editors.follow_up, "Correct an alert for those who had it", "editors",
+    Route("POST", f"{ALERT}/correction", editors.correct_alert, "Correct an alert for those who had it", "editors",
           {202: AlertQueued}, role=Role.EDITOR, body=Correction),
-    Route("POST", f"{ALERT}/retraction", editors.follow_up, "Retract an alert", "editors",
+    Route("POST", f"{ALERT}/retraction", editors.retract_alert, "Retract an alert", "editors",
           {202: AlertQueued}, role=Role.EDITOR, body=Retraction),
     Route("POST", f"{ALERT}/stop", editors.stop_alert, "Stop an alert", "editors", {200: AlertView}, role=Role.EDITOR),
 

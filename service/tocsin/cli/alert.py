@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from tocsin.cli.opened import console, invalid, opened
 from tocsin.domain.alerts import AlertDraft
+from tocsin.domain.deliveries import OUTCOMES
 from tocsin.domain.levels import Level
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing, Report, checked_idempotency_key
@@ -21,6 +22,7 @@ from tocsin.publishing import Publishing, Report, checked_idempotency_key
 app = typer.Typer(help="Send, list, show and stop alerts.", no_args_is_help=True)
 
 AUTHOR = "command"
+_ALWAYS = ("eligible", "accepted", "pending", "unaccounted")
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
@@ -116,7 +118,7 @@ def _as_json(report: Report) -> Mapping[str, Any]:
     return {
         "id": status.alert.id,
         "state": status.state,
-        **status.alert.draft.model_dump(mode="json"),
+        **status.alert.draft.model_dump(mode="json", exclude={"state"}),
         "created_at": status.alert.queued_at.isoformat(),
         "progress": report.progress,
     }
@@ -129,6 +131,6 @@ def _show(report: Report, as_json: bool) -> None:
     progress = report.progress
     lines = console()
     lines.print(f"{report.status.alert.id}  {report.status.state}  {report.status.alert.draft.headline}")
-    counts = ("eligible", "accepted", "gone", "rejected", "expired", "stopped", "retrying", "pending", "unaccounted")
+    counts = [name for name in ("eligible", *OUTCOMES, "unaccounted") if progress[name] or name in _ALWAYS]
     lines.print("  " + "  ".join(f"{name} {progress[name]:,}" for name in counts))
     lines.print("  skipped: " + (", ".join(f"{name} {n:,}" for name, n in progress["skipped"].items()) or "none"))
