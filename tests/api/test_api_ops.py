@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from api_served import Served, assert_problem, changed, serve
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
+from samples import a_subscription
+from tocsin import clock
+from tocsin.clock import milliseconds
+from tocsin.domain.pace import WindowReport
+from tocsin.domain.preferences import Preferences
 from town import Town
 
 QUEUES = {"priority", "standard", "maintenance"}
@@ -18,6 +24,8 @@ PROMISED = {
     "tocsin_queue_depth": {"queue"},
     "tocsin_queue_oldest_age_seconds": {"queue"},
     "tocsin_breaker_open": {"push_service"},
+    "tocsin_push_service_stopped": {"push_service"},
+    "tocsin_quarantined_subscriptions": {"push_service"},
     "tocsin_subscriptions": {"push_service"},
     "tocsin_leases_lapsed_total": set(),
     "tocsin_prekeys": set(),
@@ -60,7 +68,7 @@ async def test_every_promised_metric_is_there_before_its_first_use(api: Served) 
         assert all({label for label, _ in key} == labels for key in samples[name]), name
     assert labelled(samples, "tocsin_queue_depth", "queue") == QUEUES
     assert labelled(samples, "tocsin_queue_oldest_age_seconds", "queue") == QUEUES
-    for name in ("tocsin_push_attempts_total", "tocsin_breaker_open", "tocsin_subscriptions"):
+    for name in [name for name, labels in PROMISED.items() if "push_service" in labels]:
         assert labelled(samples, name, "push_service") >= PUSH_SERVICES
     zero = {name: values for name, values in samples.items() if name != "tocsin_build_info"}
     assert {value for values in zero.values() for value in values.values()} == {0}
@@ -143,6 +151,105 @@ async def test_every_known_push_service_is_told_of(api: Served) -> None:
         assert view["subscriptions"] == 0
         assert set(view["answers"].values()) == {0}
         assert (view["held_until"], view["latency_ms"], view["statuses"]) == (None, None, {})
+        assert (view["breaker"], view["quarantined"]) == ("closed", 0)
+        for name in ("retry_after_until", "pace_per_second", "stopped", "storm_since"):
+            assert view[name] is None
+
+
+@pytest.fixture
+async def ops(api: Served) -> dict[str, str]:
+    return await api.api_key("ops")
+
+
+async def test_a_queue_is_paused_and_goes_on(api: Served, ops: dict[str, str]) -> None:
+    for _ in range(2):
+        paused = await api.call("POST", "/v1/ops/queues/standard/pause", headers=ops)
+        assert (paused.status, paused.json["queue"], paused.json["paused"]) == (200, "standard", True)
+    assert await paused_queues(api, ops) == {"standard"}
+    resumed = await api.call("POST", "/v1/ops/queues/standard/resume", headers=ops)
+    assert (resumed.status, resumed.json["paused"]) == (200, False)
+    assert await paused_queues(api, ops) == set()
+
+
+async def paused_queues(api: Served, ops: dict[str, str]) -> set[str]:
+    queues = (await api.call("GET", "/v1/ops/queues", headers=ops)).json["queues"]
+    return {queue["queue"] for queue in queues if queue["paused"]}
+
+
+@pytest.mark.parametrize("path", ["queues/nonsense/pause", "queues/Priority/resume", "push-services/nobody/resume"])
+async def test_what_is_not_there_is_neither_paused_nor_resumed(api: Served, ops: dict[str, str], path: str) -> None:
+    async with api.nothing_kept():
+        assert_problem(await api.call("POST", f"/v1/ops/{path}", headers=ops), 404, "not_found")
+
+
+async def reported(api: Served, push_service: str, window: WindowReport) -> None:
+    """What a worker tells, and the log with it: that an operator is alarmed is meant here."""
+    with capture_logs():
+        await api.store.pace.report(push_service, window)
+
+
+async def view_of(api: Served, ops: dict[str, str], name: str) -> Any:
+    views = (await api.call("GET", "/v1/ops/push-services", headers=ops)).json["push_services"]
+    return next(view for view in views if view["push_service"] == name)
+
+
+async def gauges(api: Served, name: str) -> dict[str, float]:
+    samples = parsed((await api.call("GET", "/metrics")).text)
+    return {dict(labels)["push_service"]: value for labels, value in samples[name].items() if value}
+
+
+async def test_a_stopped_push_service_is_seen_and_resumed(api: Served, ops: dict[str, str]) -> None:
+    await reported(api, "apple", WindowReport(refused=20))
+
+    assert (await view_of(api, ops, "apple"))["stopped"] == "vapid_refused"
+    assert await gauges(api, "tocsin_push_service_stopped") == {"apple": 1}
+    assert await gauges(api, "tocsin_breaker_open") == {"apple": 1}
+
+    resumed = await api.call("POST", "/v1/ops/push-services/apple/resume", headers=ops)
+    assert (resumed.status, resumed.json["push_service"], resumed.json["stopped"]) == (200, "apple", None)
+    assert await gauges(api, "tocsin_breaker_open") == await gauges(api, "tocsin_push_service_stopped") == {}
+
+
+async def test_an_open_breaker_is_seen_and_closed(api: Served, ops: dict[str, str]) -> None:
+    await api.store.pace.grant("push.example.com", "an-alert", None, 10, 0)
+    await reported(api, "push.example.com", WindowReport(failed=20))
+
+    view = await view_of(api, ops, "push.example.com")
+    assert view["breaker"] in ("open", "half_open")
+    assert view["retry_after_until"] is None
+    assert view["pace_per_second"] == 2_000
+    assert await gauges(api, "tocsin_breaker_open") == {"push.example.com": 1}
+
+    resumed = await api.call("POST", "/v1/ops/push-services/push.example.com/resume", headers=ops)
+    assert (resumed.json["breaker"], resumed.json["held_until"]) == ("closed", None)
+
+
+async def test_a_retry_after_is_told_and_is_no_open_breaker(api: Served, ops: dict[str, str]) -> None:
+    await reported(api, "wns", WindowReport(throttled=1, retry_after=60))
+
+    view = await view_of(api, ops, "wns")
+    assert view["retry_after_until"] == view["held_until"] is not None
+    assert view["breaker"] == "closed"
+    assert await gauges(api, "tocsin_breaker_open") == {}
+
+
+@pytest.mark.parametrize(("verb", "left"), [("restore", 30), ("confirm", 0)])
+async def test_a_storm_is_ended_one_way_or_the_other(api: Served, ops: dict[str, str], verb: str, left: int) -> None:
+    now_ms = milliseconds(clock.now())
+    for number in range(30):
+        subscription = a_subscription(f"browser-{number}", "fcm.googleapis.com")
+        kept = await api.store.subscriptions.add(subscription, Preferences(topics=("world",)), b"vkey", now_ms, 2**50)
+        await api.store.quarantine.add(kept.address, kept.packed, now_ms)
+    await reported(api, "fcm", WindowReport(gone=200))
+    view = await view_of(api, ops, "fcm")
+    assert (view["subscriptions"], view["quarantined"]) == (0, 30)
+    assert view["storm_since"] is not None
+    assert await gauges(api, "tocsin_quarantined_subscriptions") == {"fcm": 30}
+
+    ended = await api.call("POST", f"/v1/ops/push-services/fcm/{verb}", headers=ops)
+
+    assert (ended.status, ended.json["storm_since"]) == (200, None)
+    assert (ended.json["subscriptions"], ended.json["quarantined"]) == (left, 0)
 
 
 PAGES = ["/", "/console", "/ops", "/docs"]

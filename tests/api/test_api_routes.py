@@ -32,7 +32,12 @@ def named(route: Route) -> str:
 
 
 def address(route: Route) -> str:
-    names = {"id": "no-such-id", "name": "base.css" if route.path.startswith("/assets") else "rapidoc-min.js"}
+    names = {
+        "id": "no-such-id",
+        "queue": "no-such-queue",
+        "push_service": "no-such-push-service",
+        "name": "base.css" if route.path.startswith("/assets") else "rapidoc-min.js",
+    }
     return re.sub(r"{(\w+)}", lambda found: names[found[1]], route.path)
 
 

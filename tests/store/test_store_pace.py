@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from store_hands import store_ms
 
 from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
@@ -50,6 +49,10 @@ async def taken(paces: tuple[Pace, ...], seconds: float, rate: int | None = None
         return total
 
     return sum(await asyncio.gather(*map(work, paces)))
+
+
+async def store_ms(store: Store) -> int:
+    return milliseconds(await store.runs.now())
 
 
 async def until(wanted: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:

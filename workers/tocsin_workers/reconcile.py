@@ -1,7 +1,7 @@
 """Wakes again whatever is due, and mends what crashes left half done. Any number may run at once."""
 
 from tocsin import clock
-from tocsin.domain.queues import STANDARD
+from tocsin.domain.queues import MAINTENANCE, STANDARD
 from tocsin_workers.close import close_if_done, settle_deferred
 from tocsin_workers.mend import end_quarantines, find_deferred
 from tocsin_workers.runtime import Runtime
@@ -27,7 +27,8 @@ async def reconcile(runtime: Runtime) -> None:
     for alert_id, due in (await store.alerts.timed()).items():
         if clock.milliseconds(due) <= now_ms:
             await runtime.wake_ups.deliver((await runtime.alert(alert_id)).queue, 1)
-    if now_ms - runtime.mended_ms >= _MEND_EVERY_MS:
+    # Only the mending is paused with its queue: what wakes the others must go on.
+    if now_ms - runtime.mended_ms >= _MEND_EVERY_MS and not await store.pauses.is_paused(MAINTENANCE):
         runtime.mended_ms = now_ms
         await trim(store, now_ms)
         await store.subscriptions.mend(now_ms)

@@ -11,9 +11,9 @@ from tocsin import __version__, clock
 from tocsin.api.services import Services
 from tocsin.domain.deliveries import Outcome
 from tocsin.domain.endpoints import KNOWN_PUSH_SERVICES
+from tocsin.domain.pace import PaceState
 from tocsin.domain.progress import bucket_seconds
 from tocsin.store.processes import Counted
-from tocsin.store.store import Store
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -54,7 +54,13 @@ async def exposition(services: Services) -> bytes:
             {int(bucket): count for bucket, count in counted.accepted_in.items()},
         ),
         _attempts(counted),
-        _by_label("tocsin_breaker_open", "1 while a push service is paused.", "push_service", await _paused(store)),
+        *_of_pace(await store.pace.states()),
+        _by_label(
+            "tocsin_quarantined_subscriptions",
+            "Called gone and not deleted yet.",
+            "push_service",
+            _for_all(await store.numbers.quarantined()),
+        ),
         _gauge("tocsin_prekeys", "Message keys computed ahead.", 0),
         _gauge("tocsin_canary_age_seconds", "Since the last canary came back; 0 before the first.", 0),
     ]
@@ -68,9 +74,13 @@ async def exposition(services: Services) -> bytes:
     return generate_latest(registry)
 
 
-async def _paused(store: Store) -> dict[str, float]:
-    states = await store.pace.states()
-    return _for_all({name: int(state.held_until is not None) for name, state in states.items()})
+def _of_pace(states: Mapping[str, PaceState]) -> list[Metric]:
+    shut = _for_all({name: int(state.is_shut) for name, state in states.items()})
+    stopped = _for_all({name: int(state.stopped is not None) for name, state in states.items()})
+    return [
+        _by_label("tocsin_breaker_open", "1 while a push service gets nothing or a probe.", "push_service", shut),
+        _by_label("tocsin_push_service_stopped", "1 until an operator resumes it.", "push_service", stopped),
+    ]
 
 
 def _for_all(counts: Mapping[str, int]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tocsin.domain.alerts import Action, AlertState, Kind
 from tocsin.domain.levels import Level
+from tocsin.domain.pace import Breaker
 from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.roles import Role
 from tocsin.domain.subscriptions import PushSubscription
@@ -242,9 +243,15 @@ class Latency(Strict):
 class PushServiceView(Strict):
     push_service: str
     subscriptions: int
+    quarantined: int = Field(description="called gone, sent nothing, and not deleted yet")
     answers: dict[str, int]
     statuses: dict[str, int]
-    held_until: datetime | None
+    breaker: Breaker = Field(description="half_open: one request at a time finds out whether it is back")
+    held_until: datetime | None = Field(description="nothing is sent before, for whatever reason")
+    retry_after_until: datetime | None = Field(description="when the push service itself asked to come back")
+    pace_per_second: float | None = Field(description="null where there is no limit, or nothing was sent lately")
+    stopped: str | None = Field(description="why nothing is sent until it is resumed: vapid_refused")
+    storm_since: datetime | None = Field(description="meanwhile nobody in quarantine is deleted")
     latency_ms: Latency | None
 
 

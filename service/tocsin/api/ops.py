@@ -1,21 +1,23 @@
-"""The operators' calls: is it up, how deep are the queues, what do the push services answer."""
+"""The operators' calls: is it up, how deep are the queues, what do the push services answer; and what stops or goes."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 
+import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
 from tocsin import clock
 from tocsin.api.call import Call
 from tocsin.api.metrics import CONTENT_TYPE, exposition
-from tocsin.api.models import Latency, PushServicesView, PushServiceView, QueuesView, QueueView, Ready
+from tocsin.api.models import PushServicesView, QueuesView, QueueView, Ready
+from tocsin.api.push_services import push_service_view, push_service_views
 from tocsin.api.route import answer
-from tocsin.domain.deliveries import Outcome
-from tocsin.domain.endpoints import KNOWN_PUSH_SERVICES
-from tocsin.domain.errors import Unavailable
-from tocsin.domain.progress import percentile
+from tocsin.domain.errors import NotFound, Unavailable
+from tocsin.domain.queues import QUEUES
+from tocsin.store.queues import QueueState
+
+log = structlog.get_logger()
 
 # Less than an answer may take, so that it still says which of the two it is.
 PING_SECONDS = 2.0
@@ -52,40 +54,79 @@ async def metrics(call: Call[BaseModel]) -> web.Response:
 
 
 async def queues(call: Call[BaseModel]) -> web.Response:
-    states = await call.services.queues.states()
-    views = [
-        QueueView(
-            queue=state.queue,
-            waiting=state.waiting,
-            in_work=state.in_work,
-            oldest_age_seconds=state.oldest_age_seconds,
-            throughput_per_second=state.throughput_per_second,
-            wake_ups=state.wake_ups,
-            paused=False,
-        )
-        for state in states
-    ]
+    views = [_queue_view(state) for state in await call.services.queues.states()]
     return answer(QueuesView(queues=views, unaccounted=await call.services.publishing.unaccounted()))
 
 
+async def pause_queue(call: Call[BaseModel]) -> web.Response:
+    """What waits in it stays there, and what is in work ends its window. Alerts are taken as before."""
+    queue = _queue(call)
+    await call.services.store.pauses.pause(queue)
+    log.warning("queue paused", queue=queue, by=call.caller.id)
+    return await _queue_answer(call, queue)
+
+
+async def resume_queue(call: Call[BaseModel]) -> web.Response:
+    queue = _queue(call)
+    await call.services.store.pauses.resume(queue)
+    log.info("queue resumed", queue=queue, by=call.caller.id)
+    return await _queue_answer(call, queue)
+
+
+def _queue(call: Call[BaseModel]) -> str:
+    if (queue := call.path["queue"]) not in QUEUES:
+        raise NotFound("there is no such queue")
+    return queue
+
+
+async def _queue_answer(call: Call[BaseModel], queue: str) -> web.Response:
+    states = await call.services.queues.states()
+    return answer(next(_queue_view(state) for state in states if state.queue == queue))
+
+
+def _queue_view(state: QueueState) -> QueueView:
+    return QueueView(
+        queue=state.queue,
+        waiting=state.waiting,
+        in_work=state.in_work,
+        oldest_age_seconds=state.oldest_age_seconds,
+        throughput_per_second=state.throughput_per_second,
+        wake_ups=state.wake_ups,
+        paused=state.paused,
+    )
+
+
 async def push_services(call: Call[BaseModel]) -> web.Response:
-    store, now = call.services.store, clock.now()
-    counted = await store.processes.total(clock.milliseconds(now))
-    subscriptions, held = await store.numbers.counts(), await store.pace.states()
-    names = dict.fromkeys((*KNOWN_PUSH_SERVICES, *sorted(subscriptions), *sorted(counted.statuses)))
-    views = []
-    for name in names:
-        state = held.get(name)
-        times = {int(bucket): count for bucket, count in counted.latency.get(name, {}).items()}
-        p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
-        outcomes = counted.outcomes.get(name, Counter[str]())
-        view = PushServiceView(
-            push_service=name,
-            subscriptions=subscriptions.get(name, 0),
-            answers={str(outcome): outcomes[outcome] for outcome in Outcome},
-            statuses=dict(sorted(counted.statuses.get(name, {}).items())),
-            held_until=state.held_until if state else None,
-            latency_ms=None if p50 is None or p99 is None else Latency(p50=p50 * 1000, p99=p99 * 1000),
-        )
-        views.append(view)
-    return answer(PushServicesView(push_services=views))
+    return answer(PushServicesView(push_services=await push_service_views(call.services.store)))
+
+
+async def resume_push_service(call: Call[BaseModel]) -> web.Response:
+    """It was stopped, or its breaker is open, and goes on at once. A Retry-After of its own is still kept."""
+    name = await _push_service(call)
+    await call.services.store.pace.resume(name)
+    log.info("push service resumed", push_service=name, by=call.caller.id)
+    return await _push_service_answer(call, name)
+
+
+async def restore_quarantined(call: Call[BaseModel]) -> web.Response:
+    """Those whom it called gone are subscribed again, and the storm is over."""
+    name = await _push_service(call)
+    restored = await call.services.store.storms.restore(name)
+    log.warning("quarantine restored", push_service=name, subscriptions=restored, by=call.caller.id)
+    return await _push_service_answer(call, name)
+
+
+async def confirm_gone(call: Call[BaseModel]) -> web.Response:
+    """Those whom it called gone are deleted for good, and the storm is over."""
+    name = await _push_service(call)
+    deleted = await call.services.store.storms.confirm(name, clock.milliseconds(clock.now()))
+    log.warning("quarantine deleted", push_service=name, subscriptions=deleted, by=call.caller.id)
+    return await _push_service_answer(call, name)
+
+
+async def _push_service(call: Call[BaseModel]) -> str:
+    return (await push_service_view(call.services.store, call.path["push_service"])).push_service
+
+
+async def _push_service_answer(call: Call[BaseModel], name: str) -> web.Response:
+    return answer(await push_service_view(call.services.store, name))

@@ -14,7 +14,9 @@ from tocsin.api.models import (
     KeyMade,
     NewKey,
     PushServicesView,
+    PushServiceView,
     QueuesView,
+    QueueView,
     Ready,
     Registered,
     Registration,
@@ -31,9 +33,13 @@ from tocsin.domain.roles import Role
 PUSH_SECONDS = 65.0
 # Every shard is looked at.
 ESTIMATE_SECONDS = 30.0
+# Bringing back or deleting a whole quarantine: one after another, and each on disk.
+QUARANTINE_SECONDS = 120.0
 
 SUBSCRIPTION = "/v1/subscriptions/{id}"
 ALERT = "/v1/alerts/{id}"
+QUEUE = "/v1/ops/queues/{queue}"
+PUSH_SERVICE = "/v1/ops/push-services/{push_service}"
 
 
 def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False) -> Route:
@@ -84,6 +90,15 @@ ROUTES: tuple[Route, ...] = (
           {200: FailureList}, role=Role.OPS),
     Route("POST", "/v1/ops/failures/{id}/replay", failures.replay, "Try a recipient again", "ops",
           {202: FailureView}, role=Role.OPS),
+    Route("POST", f"{QUEUE}/pause", ops.pause_queue, "Pause a queue: nothing is sent from it", "ops",
+          {200: QueueView}, role=Role.OPS),
+    Route("POST", f"{QUEUE}/resume", ops.resume_queue, "Let a queue go on", "ops", {200: QueueView}, role=Role.OPS),
+    Route("POST", f"{PUSH_SERVICE}/resume", ops.resume_push_service, "Let a stopped push service go on", "ops",
+          {200: PushServiceView}, role=Role.OPS),
+    Route("POST", f"{PUSH_SERVICE}/restore", ops.restore_quarantined, "Bring back those in quarantine", "ops",
+          {200: PushServiceView}, role=Role.OPS, seconds=QUARANTINE_SECONDS),
+    Route("POST", f"{PUSH_SERVICE}/confirm", ops.confirm_gone, "Delete those in quarantine for good", "ops",
+          {200: PushServiceView}, role=Role.OPS, seconds=QUARANTINE_SECONDS),
 
     _page("/", pages.page("reader.html"), "The readers' page"),
     _page("/console", pages.page("console.html"), "The editors' page"),

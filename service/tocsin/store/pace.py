@@ -74,7 +74,6 @@ class Pace:
     async def resume(self, push_service: str) -> None:
         """Lets a stopped push service go on and closes its breaker. A pause that it asked for itself stays."""
         await self._server.run("resume_service", [_key(push_service), HELD], push_service)
-        log.info("push service resumed", push_service=push_service)
 
     async def storms(self) -> set[str]:
         """Push services whose gone are quarantined."""

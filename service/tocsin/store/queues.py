@@ -14,7 +14,7 @@ from tocsin.store.store import Store
 class QueueState:
     """`waiting` and `in_work` count shards, or for `maintenance` jobs; `oldest_age_seconds` is None where none waits.
 
-    `wake_ups` is None where the broker does not answer.
+    `wake_ups` is None where the broker does not answer. What is `paused` takes alerts and sends none.
     """
 
     queue: str
@@ -23,6 +23,7 @@ class QueueState:
     oldest_age_seconds: float | None
     throughput_per_second: float
     wake_ups: int | None
+    paused: bool
 
 
 class Queues:
@@ -36,6 +37,7 @@ class Queues:
         open_alerts = await self._store.alerts.open()
         # All at once: a broker that hangs costs its time-out once.
         wake_ups = dict(zip(QUEUES, await asyncio.gather(*map(self._wake_ups, QUEUES)), strict=True))
+        paused = await self._store.pauses.paused()
         states = []
         for queue in QUEUES:
             queued_ms = {
@@ -46,7 +48,10 @@ class Queues:
             depth = await self._store.runs.depth(list(queued_ms), queued_ms)
             waiting = (wake_ups[queue] or 0) if queue == MAINTENANCE else depth.waiting
             age = None if depth.oldest_ms is None else max(0.0, (now_ms - depth.oldest_ms) / 1000)
-            states.append(QueueState(queue, waiting, depth.in_work, age, rates.get(queue, 0.0), wake_ups[queue]))
+            rate = rates.get(queue, 0.0)
+            states.append(
+                QueueState(queue, waiting, depth.in_work, age, rate, wake_ups[queue], paused=queue in paused)
+            )
         return states
 
     async def _wake_ups(self, queue: str) -> int | None:

@@ -9,10 +9,12 @@ from tocsin.store.identity import Identity
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
+from tocsin.store.pauses import Pauses
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
 from tocsin.store.runs import Runs
+from tocsin.store.storms import Storms
 from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
 from tocsin.store.topics import Topics
@@ -29,12 +31,14 @@ class Store:
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
+        self.pauses = Pauses(self.server)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
         self.runs = Runs(self.server, settings.lease_seconds)
         self.quarantine = Quarantine(self.server)
         self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers, self.quarantine)
+        self.storms = Storms(self.pace, self.numbers, self.quarantine, self.subscriptions)
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
 

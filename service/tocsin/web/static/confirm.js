@@ -1,4 +1,4 @@
-// The one dialog of the console. It stays open until its work is done or the editor goes back.
+// The one dialog of a desk page. It stays open until its work is done or the person goes back.
 import { $, busy, say } from "./dom.js";
 import { explain } from "./problem.js";
 

@@ -9,15 +9,24 @@ import { explain, request } from "./problem.js";
 const EVERY = 1000;
 const STALE = 3500;
 const TIMEOUT = 5000;
+// A whole quarantine, brought back or deleted one after another.
+const ACT_TIMEOUT = 120000;
 
 const base = new URL("..", import.meta.url);
-const drawQueues = queueCards($("#queues"));
-const drawPush = pushServicePanels($("#push"));
+const drawQueues = queueCards($("#queues"), act);
+const drawPush = pushServicePanels($("#push"), act);
 let token = null;
 let timer = 0;
 let lastAnswer = 0;
 
 const ask = (path, key) => request(new URL(path, base), { token: key, timeout: TIMEOUT });
+
+/** What an operator does: the figures show it at once. @param {string} path @param {string} done */
+async function act(path, done) {
+  await request(new URL(path, base), { method: "POST", token, timeout: ACT_TIMEOUT });
+  say($("#announce"), done);
+  schedule(0);
+}
 
 async function figures(key) {
   return Promise.all([ask("v1/ops/queues", key), ask("v1/ops/push-services", key)]);
