@@ -14,6 +14,7 @@ from tocsin.domain.alerts import AlertState
 from tocsin.simulator.client import SimulatorClient
 
 DESCRIBED = [route for route in ROUTES if route.tag != "pages"]
+REQUESTS = {"Action", "PushSubscription", "PushKeys", *(route.body.__name__ for route in DESCRIBED if route.body)}
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_query_is_described_by_itself(document: Any) -> None:
 
 def test_every_schema_of_a_request_refuses_unknown_fields(document: Any) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("Registration", "PreferencesPatch", "AlertDraft", "Action", "NewKey", "PushSubscription", "PushKeys"):
+    for name in REQUESTS:
         assert schemas[name]["additionalProperties"] is False, name
 
 
@@ -91,9 +92,14 @@ async def test_answers_are_as_described(api: Served, document: Any, simulator: S
     registered = (await api.register(subscription_of(view), {"topic_levels": {"sport": "flash"}})).json
     queued = (await api.queue({"expires_at": "2999-01-01T00:00:00Z", "actions": []})).json
     made = (await api.call("POST", "/v1/keys", {"name": "x", "roles": ["ops"]}, api.editor)).json
-    ids = {"/v1/subscriptions": registered["id"], "/v1/alerts": queued["id"], "/v1/keys": made["id"]}
+    ids = {
+        "/v1/subscriptions": registered["id"],
+        "/v1/alerts": queued["id"],
+        "/v1/keys": made["id"],
+        "/v1/topics": "world",
+    }
     token = {"Authorization": f"Bearer {registered['token']}"}
-    bodies = {"PATCH": {"topics": ["world"]}}
+    bodies = {"PATCH": {"topics": ["world"]}, "PUT": {"name": "World"}}
 
     for route in sorted(DESCRIBED, key=lambda route: route.method == "DELETE"):
         if route.method == "POST" and route.body:

@@ -129,7 +129,7 @@ async def test_a_method_that_is_not_there_is_told_with_those_that_are(api: Serve
         assert set(reply.headers["Allow"].split(",")) == allowed
 
 
-@pytest.mark.parametrize("path", ["/v1/alerts/", "/v1/subscriptions/", "/v1/keys/"])
+@pytest.mark.parametrize("path", ["/v1/alerts/", "/v1/subscriptions/", "/v1/keys/", "/v1/topics/"])
 async def test_ids_of_any_form_are_just_unknown(api: Served, path: str) -> None:
     method = "DELETE" if path == "/v1/keys/" else "GET"
     for odd in ("%00", "%ff", "%ED%A0%80", "a%2Fb", "%F0%9F%94%94", "x" * 2_000, "AAAAAAAAAAAAAAAAAAAAAA", "{id}", "*"):

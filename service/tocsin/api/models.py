@@ -191,15 +191,15 @@ class AlertQuery(Strict):
     limit: int = Field(default=20, ge=1, le=100)
 
 
-def _readable(text: str) -> str:
-    """Names are shown in terminals and on pages."""
-    if message := text_fault(text, 1, 60):
+def readable(text: str) -> str:
+    """Names are shown in terminals and on pages; how long they may be says their field."""
+    if text and (message := text_fault(text, 1, len(text))):
         raise ValueError(message)
     return text
 
 
 class NewKey(Strict):
-    name: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_readable)]
+    name: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(readable)]
     roles: list[Role] = Field(min_length=1, max_length=len(Role))
 
 

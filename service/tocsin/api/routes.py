@@ -1,6 +1,6 @@
 """Every route, on one screen."""
 
-from tocsin.api import editors, failures, ops, pages, readers
+from tocsin.api import editors, failures, ops, pages, readers, topics
 from tocsin.api.models import (
     AlertPage,
     AlertQuery,
@@ -23,9 +23,11 @@ from tocsin.api.models import (
     TestPushed,
 )
 from tocsin.api.route import Route
+from tocsin.api.topics import TopicChange, TopicList
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction
 from tocsin.domain.preferences import PreferencesPatch
 from tocsin.domain.roles import Role
+from tocsin.domain.topics import Topic
 
 # A test push waits for the push service; everything else only for the store.
 PUSH_SECONDS = 65.0
@@ -34,6 +36,7 @@ ESTIMATE_SECONDS = 30.0
 
 SUBSCRIPTION = "/v1/subscriptions/{id}"
 ALERT = "/v1/alerts/{id}"
+TOPIC = "/v1/topics/{id}"
 
 
 def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False) -> Route:
@@ -68,6 +71,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{ALERT}/retraction", editors.follow_up, "Retract an alert", "editors",
           {202: AlertQueued}, role=Role.EDITOR, body=Retraction),
     Route("POST", f"{ALERT}/stop", editors.stop_alert, "Stop an alert", "editors", {200: AlertView}, role=Role.EDITOR),
+
+    Route("GET", "/v1/topics", topics.list_topics, "Topics, in the readers' order", "editors",
+          {200: TopicList}, role=Role.EDITOR),
+    Route("GET", TOPIC, topics.read_topic, "A topic", "editors", {200: Topic}, role=Role.EDITOR),
+    Route("PUT", TOPIC, topics.put_topic, "Make or change a topic", "editors",
+          {200: Topic, 201: Topic}, role=Role.EDITOR, body=TopicChange, problems=(409, 412)),
+    Route("DELETE", TOPIC, topics.delete_topic, "Delete a topic; who follows it keeps its other ones", "editors",
+          {204: None}, role=Role.EDITOR, problems=(409, 412)),
 
     Route("GET", "/v1/keys", editors.list_keys, "API keys", "admin", {200: KeyList}, role=Role.ADMIN),
     Route("POST", "/v1/keys", editors.make_key, "Make an API key", "admin",
