@@ -131,8 +131,8 @@ class AlertView(Strict):
     progress: ProgressView
 
 
-class AlertQueued(AlertView):
-    warnings: list[WarningView]
+class AlertWithWarnings(AlertView):
+    warnings: list[WarningView] = Field(description="never a reason to wait; one on the link may come later")
 
 
 class ExpectedView(Strict):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from tocsin.api.turns import Turns
+from tocsin.cautions import Cautions
 from tocsin.domain.topics import Topic, parse_topics
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing
@@ -29,6 +30,7 @@ class Services:
     store: Store
     publishing: Publishing
     wake_ups: WakeUps
+    cautions: Cautions
     queues: Queues
     rates: Rates
     proxies: Proxies
@@ -46,12 +48,14 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     sender = CurlSender.from_settings(settings)
     wake_ups = WakeUps(celery_app(settings))
     async with Store(settings) as store:
+        cautions = Cautions(store, settings)
         setting_up = asyncio.create_task(_set_up(store, first_topics, application_server))
         made = Services(
             settings=settings,
             store=store,
-            publishing=Publishing(store, wake_ups, settings),
+            publishing=Publishing(store, wake_ups, settings, cautions),
             wake_ups=wake_ups,
+            cautions=cautions,
             queues=Queues(store, settings.broker),
             rates=Rates(settings.store),
             proxies=Proxies(store.server),
@@ -64,6 +68,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             yield made
         finally:
             setting_up.cancel()
+            await cautions.close()
             await wake_ups.close()
             await sender.close()
             await made.queues.close()

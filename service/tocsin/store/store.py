@@ -16,6 +16,7 @@ from tocsin.store.runs import Runs
 from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
 from tocsin.store.topics import Topics
+from tocsin.store.warnings import Warnings
 
 
 class Store:
@@ -37,6 +38,7 @@ class Store:
         self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers, self.quarantine)
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
+        self.warnings = Warnings(self.server)
 
     async def __aenter__(self) -> "Store":
         return self
