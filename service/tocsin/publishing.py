@@ -16,6 +16,7 @@ from tocsin.domain.progress import Progress
 from tocsin.domain.text import text_fault
 from tocsin.estimating import Estimate, estimate
 from tocsin.jobs import WakeUps
+from tocsin.searching import latest
 from tocsin.settings import Settings
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.numbers import shards_below
@@ -117,16 +118,11 @@ class Publishing:
         if not await self._store.alerts.has_ledgers(asked.alert.chain):
             raise Conflict("the alert is so old that it is no longer known who had it; send a new one")
 
-    async def latest(self, count: int, after: str | None, state: AlertState | None) -> list[AlertStatus]:
-        """Newest first, of one state where that is given. Raises NotFound for an `after` that is unknown."""
-        found: list[AlertStatus] = []
-        while len(found) < count:
-            page = await self._store.alerts.latest(count, after)
-            found += [status for status in page if state in (None, status.state)]
-            if len(page) < count:
-                break
-            after = page[-1].alert.id
-        return found[:count]
+    async def latest(
+        self, count: int, after: str | None = None, state: AlertState | None = None, words: str = ""
+    ) -> list[AlertStatus]:
+        """Newest first. Raises NotFound for an `after` that is unknown."""
+        return await latest(self._store, count, after, state, words)
 
     async def unaccounted(self) -> int:
         """Over the alerts at work and the latest ended ones: 0, or something is wrong."""

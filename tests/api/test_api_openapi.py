@@ -75,6 +75,7 @@ def test_a_query_is_described_by_itself(document: Any) -> None:
     assert {one["name"]: one["schema"] for one in operation["parameters"]} == {
         "cursor": {"type": "string", "maxLength": 40},
         "state": {"type": "string", "enum": [str(state) for state in AlertState]},
+        "q": {"type": "string", "maxLength": 120, "default": ""},
         "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     }
 

@@ -90,7 +90,7 @@ def _idempotency_key(request: web.Request) -> str:
 async def list_alerts(call: Call[BaseModel]) -> web.Response:
     publishing, query = call.services.publishing, call.query
     try:
-        found = await publishing.latest(query.limit + 1, query.cursor, query.state)
+        found = await publishing.latest(query.limit + 1, query.cursor, query.state, query.q)
     except NotFound:
         raise Invalid.at("cursor", "is not one that a page gave") from None
     views = [_view(await publishing.report(status)) for status in found[: query.limit]]

@@ -188,6 +188,7 @@ class AlertPage(Strict):
 class AlertQuery(Strict):
     cursor: str | None = Field(default=None, max_length=40)
     state: AlertState | None = None
+    q: str = Field(default="", max_length=120, description="words in headline or body; looks at 1,000 alerts")
     limit: int = Field(default=20, ge=1, le=100)
 
 
