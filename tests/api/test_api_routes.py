@@ -21,6 +21,8 @@ OPEN = {
     ("PATCH", "/v1/subscriptions/{id}/preferences"),
     ("DELETE", "/v1/subscriptions/{id}"),
     ("POST", "/v1/subscriptions/{id}/test"),
+    ("GET", "/v1/subscriptions/{id}/export"),
+    ("GET", "/v1/alerts/recent"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
 }
@@ -51,6 +53,8 @@ def test_only_readers_calls_are_open_to_other_sites() -> None:
         "/v1/subscriptions/{id}",
         "/v1/subscriptions/{id}/preferences",
         "/v1/subscriptions/{id}/test",
+        "/v1/subscriptions/{id}/export",
+        "/v1/alerts/recent",
         "/tocsin.js",
         "/assets/{name}",
     }

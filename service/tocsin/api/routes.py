@@ -1,6 +1,7 @@
 """Every route, on one screen."""
 
-from tocsin.api import editors, failures, ops, pages, readers, topics
+from tocsin.api import editors, export, failures, ops, pages, readers, recent, topics
+from tocsin.api.export import SubscriptionExport
 from tocsin.api.models import (
     AlertPage,
     AlertQuery,
@@ -22,6 +23,7 @@ from tocsin.api.models import (
     SubscriptionView,
     TestPushed,
 )
+from tocsin.api.recent import RecentAlerts, RecentQuery
 from tocsin.api.route import Route
 from tocsin.api.topics import TopicChange, TopicList
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction
@@ -58,6 +60,10 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", SUBSCRIPTION, readers.delete, "Unsubscribe", "readers", {204: None}, readers=True, token=True),
     Route("POST", f"{SUBSCRIPTION}/test", readers.push_test, "A push to this browser alone", "readers",
           {200: TestPushed}, readers=True, token=True, problems=(502,), seconds=PUSH_SECONDS),
+    Route("GET", f"{SUBSCRIPTION}/export", export.export_subscription, "Everything held on this browser", "readers",
+          {200: SubscriptionExport}, readers=True, token=True),
+    Route("GET", "/v1/alerts/recent", recent.recent_alerts, "What was sent lately", "readers",
+          {200: RecentAlerts, 304: None}, query=RecentQuery, readers=True, cache=recent.CACHE),
 
     Route("POST", "/v1/alerts", editors.queue_alert, "Queue an alert", "editors",
           {202: AlertWithWarnings}, role=Role.EDITOR, body=AlertDraft, idempotent=True),

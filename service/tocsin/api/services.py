@@ -15,6 +15,7 @@ from tocsin.publishing import Publishing
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
+from tocsin.recent import Recent
 from tocsin.settings import Settings
 from tocsin.store.proxies import Proxies
 from tocsin.store.queues import Queues
@@ -31,6 +32,7 @@ class Services:
     publishing: Publishing
     wake_ups: WakeUps
     cautions: Cautions
+    recent: Recent
     queues: Queues
     rates: Rates
     proxies: Proxies
@@ -56,6 +58,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             publishing=Publishing(store, wake_ups, settings, cautions),
             wake_ups=wake_ups,
             cautions=cautions,
+            recent=Recent(store),
             queues=Queues(store, settings.broker),
             rates=Rates(settings.store),
             proxies=Proxies(store.server),
