@@ -170,7 +170,13 @@ def free_port() -> int:
 async def open_town(folder: Path, **given: str | int) -> AsyncIterator[Town]:
     """Everything at work; `given` are settings by their names."""
     quick = {"lease_seconds": "3", "request_seconds": "1.5", "reconcile_seconds": "0.5", "retry_seconds": "0.2"}
-    off = {"subscribe_rate": "off", "alert_rate": "off", "admin_key": ADMIN_KEY, "worker_processes": 1}
+    off = {
+        "subscribe_rate": "off",
+        "alert_rate": "off",
+        "link_check": "off",
+        "admin_key": ADMIN_KEY,
+        "worker_processes": 1,
+    }
     settings, environment = settings_for_parts(**{"data_dir": folder, "port": free_port(), **quick, **off, **given})
     ready_file = folder / "simulator.json"
 

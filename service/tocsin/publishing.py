@@ -2,18 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin import clock
+from tocsin.cautions import Cautions
 from tocsin.domain.alerts import MAX_BODY, Alert, AlertDraft, AlertState, Correction, Kind, Retraction
+from tocsin.domain.cautions import Warned
 from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.payload import notification
 from tocsin.domain.progress import Progress
 from tocsin.domain.text import text_fault
 from tocsin.estimating import Estimate, estimate
 from tocsin.jobs import WakeUps
+from tocsin.searching import latest
 from tocsin.settings import Settings
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.numbers import shards_below
@@ -23,14 +26,6 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
 
 # How many ended alerts a watcher of `unaccounted` looks back on.
 _WATCHED_ENDED = 20
-
-
-@dataclass(frozen=True)
-class Warned:
-    """Something an editor may want to know; never a reason to wait."""
-
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -49,10 +44,11 @@ class Report:
 
 
 class Publishing:
-    def __init__(self, store: Store, wake_ups: WakeUps, settings: Settings) -> None:
+    def __init__(self, store: Store, wake_ups: WakeUps, settings: Settings, cautions: Cautions) -> None:
         self._store = store
         self._wake_ups = wake_ups
         self._settings = settings
+        self._cautions = cautions
 
     async def earlier(self, draft: AlertDraft, author: str, idempotency_key: str) -> Published | None:
         """What the same call made before. A repeat must not fail for what changed since: a topic, a rate, the hour."""
@@ -60,31 +56,29 @@ class Publishing:
         queued = await self._store.alerts.asked_before(alert, idempotency_key)
         if queued is None:
             return None
-        return Published(await self._store.alerts.get(queued.alert_id), is_new=False, warnings=self._warnings())
+        return await self._again(queued.alert_id)
 
     async def check(self, draft: AlertDraft, author: str) -> Alert:
         """The draft as an alert that could be sent. Raises Invalid."""
+        self._cautions.begin(draft)
         now = clock.now()
         draft.check(await self._store.topics.ids(), self._settings.allowed_link_hosts, now)
         alert = Alert.take(draft, author, now)
         notification(alert)  # raises Invalid when it is too long for the push services
         return alert
 
-    async def queue(self, alert: Alert, idempotency_key: str) -> Published:
-        """On disk when this returns. Raises Unavailable, or Invalid where the key stands for another alert."""
+    async def queue(self, alert: Alert, idempotency_key: str, chain: Sequence[str] = ()) -> Published:
+        """On disk when this returns. Raises Unavailable, or Invalid where the key stands for another alert. `chain` are
+        those that it follows up, and may well look like."""
         queued = await self._store.alerts.queue(alert, idempotency_key)
-        if queued.is_new:
-            self._wake_ups.deliver_soon(alert.queue, (alert.begins_at - clock.now()).total_seconds())
-            status = AlertStatus(alert, alert.first_state)
-        else:
-            status = await self._store.alerts.get(queued.alert_id)
-        return Published(status, queued.is_new, self._warnings())
+        if not queued.is_new:
+            return await self._again(queued.alert_id)
+        self._wake_ups.deliver_soon(alert.queue, (alert.begins_at - clock.now()).total_seconds())
+        warnings = await self._cautions.known(alert, chain)
+        return Published(AlertStatus(alert, alert.first_state), True, warnings)
 
-    def _warnings(self) -> tuple[Warned, ...]:
-        if self._settings.allowed_link_hosts:
-            return ()
-        detail = "alerts may link to any https host; set ALLOWED_LINK_HOSTS to your own"
-        return (Warned("any_link_host", detail),)
+    async def _again(self, alert_id: str) -> Published:
+        return Published(await self._store.alerts.get(alert_id), False, await self._cautions.again(alert_id))
 
     async def estimate(self, draft: AlertDraft, author: str) -> Estimate:
         """Raises Invalid."""
@@ -110,11 +104,11 @@ class Publishing:
                 raise Invalid.at("reason", message)
             alert = newest.alert.retraction(words.reason, author, now)
         if earlier := await self._store.alerts.asked_before(alert, key):
-            return Published(await self._store.alerts.get(earlier.alert_id), is_new=False, warnings=self._warnings())
+            return await self._again(earlier.alert_id)
         await self._check_correctable(asked, newest)
         alert.draft.check(frozenset(alert.draft.topics), self._settings.allowed_link_hosts, now)
         notification(alert)
-        return await self.queue(alert, key)
+        return await self.queue(alert, key, chain)
 
     async def _check_correctable(self, asked: AlertStatus, newest: AlertStatus) -> None:
         if asked.state.is_before_sending or asked.state is AlertState.REJECTED:
@@ -124,16 +118,11 @@ class Publishing:
         if not await self._store.alerts.has_ledgers(asked.alert.chain):
             raise Conflict("the alert is so old that it is no longer known who had it; send a new one")
 
-    async def latest(self, count: int, after: str | None, state: AlertState | None) -> list[AlertStatus]:
-        """Newest first, of one state where that is given. Raises NotFound for an `after` that is unknown."""
-        found: list[AlertStatus] = []
-        while len(found) < count:
-            page = await self._store.alerts.latest(count, after)
-            found += [status for status in page if state in (None, status.state)]
-            if len(page) < count:
-                break
-            after = page[-1].alert.id
-        return found[:count]
+    async def latest(
+        self, count: int, after: str | None = None, state: AlertState | None = None, words: str = ""
+    ) -> list[AlertStatus]:
+        """Newest first. Raises NotFound for an `after` that is unknown."""
+        return await latest(self._store, count, after, state, words)
 
     async def unaccounted(self) -> int:
         """Over the alerts at work and the latest ended ones: 0, or something is wrong."""

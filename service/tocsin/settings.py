@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     allowed_link_hosts: CommaList = Field(
         (), description="Hosts that alerts may link to; a leading dot adds subdomains. Empty: any https host."
     )
+    link_check: bool = Field(
+        True, description="Open an alert's link and warn where it is not there; off where nothing may go out."
+    )
     allowed_push_hosts: CommaList = Field(
         DEFAULT_PUSH_HOSTS, description="Push services that we send to; a leading dot adds subdomains."
     )

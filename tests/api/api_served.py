@@ -137,6 +137,7 @@ def served_settings(servers: Settings, folder: Path, **given: Any) -> Settings:
         "alert_rate": "off",
         "request_seconds": 2.0,
         "public_url": "https://news.example",
+        "link_check": False,
     }
     return load(**{**usual, **given})
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from api_served import Served, assert_problem, bearer
@@ -137,7 +138,7 @@ BAD_QUERIES = {
     "cursor=%ff": "cursor",
     "cursor=" + "x" * 41: "cursor",
     "state=sent&state=sent": "state",
-    "q=aleppo": "q",
+    "q=" + "x" * 121: "q",
     "page=2": "page",
     "%ED%A0%80=1": "",
 }
@@ -220,3 +221,37 @@ BAD_KEYS: dict[str, tuple[Any, list[str]]] = {
 async def test_a_key_that_makes_no_sense_is_refused(api: Served, body: Any, fields: list[str]) -> None:
     async with api.nothing_kept():
         assert_problem(await api.call("POST", "/v1/keys", body, api.editor), 422, "invalid", *fields)
+
+
+SOUGHT = {
+    "headline": ("convoy", [0, 2]),
+    "body": ("three weeks", [1]),
+    "another case": ("CONVOY", [0, 2]),
+    "ß and SS": ("STRASSE", [3]),
+    "an accent typed apart": ("cafe\u0301", [3]),
+    "brackets are no pattern": ("(x.*", [4]),
+    "nobody wrote it": ("parliament", []),
+    "across headline and body": ("Aleppo The", []),
+    "nothing": ("", [0, 1, 2, 3, 4]),
+}
+
+
+@pytest.mark.parametrize(("words", "numbers"), SOUGHT.values(), ids=SOUGHT)
+async def test_words_are_sought_in_headline_and_body(api: Served, words: str, numbers: list[int]) -> None:
+    texts = [("Aid convoy", ""), ("Aleppo", "The first in three weeks"), ("Another Convoy", "x"), ("Café Straße", "")]
+    for headline, body in [*texts, ("(x.*", "")]:
+        assert (await api.queue({"headline": headline, "body": body})).status == 202
+    all_ids = (await pages(api, "limit=5"))[0][::-1]
+
+    found = await pages(api, urlencode({"q": words, "limit": 3}))
+
+    assert [alert_id for page in found for alert_id in page] == [all_ids[number] for number in numbers[::-1]]
+
+
+async def test_a_search_goes_page_by_page_and_with_a_state(api: Served) -> None:
+    ids = await queued(api, 6)
+    await api.queue({"headline": "Something else"})
+    assert (await api.call("POST", f"/v1/alerts/{ids[0]}/stop", headers=api.editor)).status == 200
+
+    assert await pages(api, "q=no&limit=4") == [ids[:1:-1], [ids[1], ids[0]]]
+    assert await pages(api, "q=no&state=stopped") == [[ids[0]]]

@@ -168,7 +168,8 @@ async def test_links_lead_only_to_hosts_that_are_allowed(api: Served) -> None:
         refused = ["https://partner.example/", "https://evilpartner.example/", "https://evil.example/.partner.example"]
         for link in taken:
             reply = await strict.queue({"url": link})
-            assert (reply.status, reply.json["warnings"]) == (202, [])
+            assert reply.status == 202
+            assert "any_link_host" not in [warning["code"] for warning in reply.json["warnings"]]
         for link in refused:
             assert_problem(await strict.queue({"url": link}), 422, "invalid", "url")
             assert_problem(await strict.queue({"actions": [action(url=link)]}), 422, "invalid", "actions[0].url")

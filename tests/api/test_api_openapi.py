@@ -21,6 +21,7 @@ from tocsin.store.ledgers import Window
 from tocsin.store.runs import Claim
 
 DESCRIBED = [route for route in ROUTES if route.tag != "pages"]
+REQUESTS = {"Action", "PushSubscription", "PushKeys", *(route.body.__name__ for route in DESCRIBED if route.body)}
 
 
 @pytest.fixture
@@ -81,13 +82,14 @@ def test_a_query_is_described_by_itself(document: Any) -> None:
     assert {one["name"]: one["schema"] for one in operation["parameters"]} == {
         "cursor": {"type": "string", "maxLength": 40},
         "state": {"type": "string", "enum": [str(state) for state in AlertState]},
+        "q": {"type": "string", "maxLength": 120, "default": ""},
         "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     }
 
 
 def test_every_schema_of_a_request_refuses_unknown_fields(document: Any) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("Registration", "PreferencesPatch", "AlertDraft", "Action", "NewKey", "PushSubscription", "PushKeys"):
+    for name in REQUESTS:
         assert schemas[name]["additionalProperties"] is False, name
 
 
@@ -99,10 +101,15 @@ async def test_answers_are_as_described(api: Served, document: Any, simulator: S
     failure = await set_aside(api, (await api.queue({})).json["id"])
     queued = (await api.queue({"expires_at": "2999-01-01T00:00:00Z", "actions": []})).json
     made = (await api.call("POST", "/v1/keys", {"name": "x", "roles": ["ops"]}, api.editor)).json
-    ids = {"/v1/subscriptions": registered["id"], "/v1/alerts": queued["id"], "/v1/keys": made["id"]}
-    ids["/v1/ops/failures"] = failure
+    ids = {
+        "/v1/subscriptions": registered["id"],
+        "/v1/alerts": queued["id"],
+        "/v1/keys": made["id"],
+        "/v1/topics": "world",
+        "/v1/ops/failures": failure,
+    }
     token = {"Authorization": f"Bearer {registered['token']}"}
-    bodies = {"PATCH": {"topics": ["world"]}}
+    bodies = {"PATCH": {"topics": ["world"]}, "PUT": {"name": "World"}}
 
     for route in sorted(DESCRIBED, key=lambda route: route.method == "DELETE"):
         if route.method == "POST" and route.body:

@@ -22,6 +22,8 @@ OPEN = {
     ("DELETE", "/v1/subscriptions/{id}"),
     ("POST", "/v1/subscriptions/{id}/test"),
     ("GET", "/v1/subscriptions/{id}/history"),
+    ("GET", "/v1/subscriptions/{id}/export"),
+    ("GET", "/v1/alerts/recent"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
 }
@@ -58,6 +60,8 @@ def test_only_readers_calls_are_open_to_other_sites() -> None:
         "/v1/subscriptions/{id}/preferences",
         "/v1/subscriptions/{id}/test",
         "/v1/subscriptions/{id}/history",
+        "/v1/subscriptions/{id}/export",
+        "/v1/alerts/recent",
         "/tocsin.js",
         "/assets/{name}",
     }
@@ -136,7 +140,7 @@ async def test_a_method_that_is_not_there_is_told_with_those_that_are(api: Serve
         assert set(reply.headers["Allow"].split(",")) == allowed
 
 
-@pytest.mark.parametrize("path", ["/v1/alerts/", "/v1/subscriptions/", "/v1/keys/"])
+@pytest.mark.parametrize("path", ["/v1/alerts/", "/v1/subscriptions/", "/v1/keys/", "/v1/topics/"])
 async def test_ids_of_any_form_are_just_unknown(api: Served, path: str) -> None:
     method = "DELETE" if path == "/v1/keys/" else "GET"
     for odd in ("%00", "%ff", "%ED%A0%80", "a%2Fb", "%F0%9F%94%94", "x" * 2_000, "AAAAAAAAAAAAAAAAAAAAAA", "{id}", "*"):

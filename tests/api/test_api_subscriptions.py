@@ -215,7 +215,8 @@ async def test_unknown_and_wrong_are_told_alike(api: Served, browser: MakeBrowse
     async with api.nothing_kept():
         for subscription_id, headers in tries:
             path = f"/v1/subscriptions/{subscription_id}"
-            for method, end in (("GET", ""), ("PATCH", "/preferences"), ("DELETE", ""), ("POST", "/test")):
+            calls = (("GET", ""), ("PATCH", "/preferences"), ("DELETE", ""), ("POST", "/test"), ("GET", "/export"))
+            for method, end in calls:
                 reply = await api.call(method, path + end, {} if method == "PATCH" else None, headers)
                 assert_problem(reply, 404, "not_found")
                 texts.add(reply.text)

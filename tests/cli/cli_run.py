@@ -34,6 +34,7 @@ class Commands:
             "TOCSIN_STORE_URL": settings.store,
             "TOCSIN_BROKER_URL": settings.broker,
             "TOCSIN_PREKEY_URL": settings.prekeys,
+            "TOCSIN_LINK_CHECK": "off",
             "PATH": os.environ["PATH"],
         }
 

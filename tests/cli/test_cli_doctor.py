@@ -113,7 +113,10 @@ async def careless(tmp_path: Path) -> AsyncIterator[str]:
     running = Running(Part("careless", cache.argv, cache.ready_url), {}, tmp_path)
     await running.start()
     try:
-        async with Store(load(store_url=cache.ready_url, lease_seconds=1, request_seconds=0.5)) as store, asyncio.timeout(20):
+        async with (
+            Store(load(store_url=cache.ready_url, lease_seconds=1, request_seconds=0.5)) as store,
+            asyncio.timeout(20),
+        ):
             while not await _answers(store):
                 await asyncio.sleep(0.02)
         yield cache.ready_url

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from tocsin.domain.errors import Misconfigured
+from tocsin.domain.errors import Conflict, Misconfigured, NotFound
 from tocsin.domain.roles import Role, holds
-from tocsin.domain.topics import MAX_TOPICS, Topic, parse_topics
+from tocsin.domain.topics import MAX_TOPICS, Topic, parse_topics, with_topic, without_topic
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,24 @@ def test_a_role_is_held_or_is_admins(held: frozenset[Role], needed: Role) -> Non
 def test_an_editor_is_not_ops_and_a_reporter_is_nothing_else() -> None:
     assert not holds(frozenset({Role.EDITOR}), Role.OPS)
     assert not holds(frozenset({Role.REPORTER}), Role.EDITOR)
+
+
+def test_a_topic_is_changed_in_its_place_and_a_new_one_goes_to_the_end() -> None:
+    topics = parse_topics("world:World,sport:Sport")
+
+    changed = with_topic(with_topic(topics, Topic(id="world", name="The World")), Topic(id="city", name="City"))
+
+    assert [topic.name for topic in changed] == ["The World", "Sport", "City"]
+    assert without_topic(changed, "sport") == (changed[0], changed[2])
+    with pytest.raises(NotFound):
+        without_topic(changed, "opera")
+    with pytest.raises(Conflict, match="last"):
+        without_topic(changed[:1], "world")
+
+
+def test_one_topic_too_many_is_refused_and_a_change_of_those_there_is_not() -> None:
+    most = tuple(Topic(id=f"t{number}", name="T") for number in range(MAX_TOPICS))
+
+    with pytest.raises(Conflict, match="200"):
+        with_topic(most, Topic(id="one-more", name="T"))
+    assert with_topic(most, Topic(id="t9", name="Nine"))[9].name == "Nine"

@@ -10,8 +10,8 @@ from tocsin import clock
 from tocsin.api.call import Call
 from tocsin.api.models import (
     AlertPage,
-    AlertQueued,
     AlertView,
+    AlertWithWarnings,
     EstimateView,
     ExpectedView,
     KeyList,
@@ -24,9 +24,10 @@ from tocsin.api.models import (
 from tocsin.api.route import answer
 from tocsin.api.services import Services
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction
+from tocsin.domain.cautions import Warned
 from tocsin.domain.errors import Invalid, NotFound
 from tocsin.estimating import Expected
-from tocsin.publishing import Published, Report, Warned, checked_idempotency_key
+from tocsin.publishing import Published, Report, checked_idempotency_key
 
 
 async def queue_alert(call: Call[AlertDraft]) -> web.Response:
@@ -43,9 +44,9 @@ async def queue_alert(call: Call[AlertDraft]) -> web.Response:
 
 
 async def _queued(services: Services, published: Published) -> web.Response:
-    view = _view(await services.publishing.report(published.status))
+    view = _warned_view(await services.publishing.report(published.status), published.warnings)
     location = f"{services.settings.base_path}/v1/alerts/{view.id}"
-    return answer(AlertQueued(**dict(view), warnings=_warnings(published.warnings)), 202, {"Location": location})
+    return answer(view, 202, {"Location": location})
 
 
 def _warnings(warnings: Iterable[Warned]) -> list[WarningView]:
@@ -54,12 +55,13 @@ def _warnings(warnings: Iterable[Warned]) -> list[WarningView]:
 
 async def estimate_alert(call: Call[AlertDraft]) -> web.Response:
     estimate = await call.services.publishing.estimate(call.body, call.caller.id)
+    warnings = await call.services.cautions.all(call.body)
     view = EstimateView(
         **dict(_expected(estimate.whole)),
         by_push_service={name: _expected(part) for name, part in sorted(estimate.by_push_service.items())},
         bytes=estimate.payload_bytes,
         seconds=estimate.seconds,
-        warnings=[],
+        warnings=_warnings(warnings),
     )
     return answer(view)
 
@@ -97,7 +99,7 @@ def _idempotency_key(request: web.Request) -> str:
 async def list_alerts(call: Call[BaseModel]) -> web.Response:
     publishing, query = call.services.publishing, call.query
     try:
-        found = await publishing.latest(query.limit + 1, query.cursor, query.state)
+        found = await publishing.latest(query.limit + 1, query.cursor, query.state, query.q)
     except NotFound:
         raise Invalid.at("cursor", "is not one that a page gave") from None
     views = [_view(await publishing.report(status)) for status in found[: query.limit]]
@@ -109,7 +111,8 @@ async def list_alerts(call: Call[BaseModel]) -> web.Response:
 
 
 async def read_alert(call: Call[BaseModel]) -> web.Response:
-    return answer(_view(await call.services.publishing.find(call.path["id"])))
+    report = await call.services.publishing.find(call.path["id"])
+    return answer(_warned_view(report, await call.services.cautions.of(report.status.alert.id)))
 
 
 async def stop_alert(call: Call[BaseModel]) -> web.Response:
@@ -131,6 +134,10 @@ async def make_key(call: Call[NewKey]) -> web.Response:
 async def delete_key(call: Call[BaseModel]) -> web.Response:
     await call.services.store.api_keys.delete(call.path["id"])
     return web.Response(status=204)
+
+
+def _warned_view(report: Report, warnings: Iterable[Warned]) -> AlertWithWarnings:
+    return AlertWithWarnings(**dict(_view(report)), warnings=_warnings(warnings))
 
 
 def _view(report: Report) -> AlertView:

@@ -132,8 +132,8 @@ class AlertView(Strict):
     progress: ProgressView
 
 
-class AlertQueued(AlertView):
-    warnings: list[WarningView]
+class AlertWithWarnings(AlertView):
+    warnings: list[WarningView] = Field(description="never a reason to wait; one on the link may come later")
 
 
 class ExpectedView(Strict):
@@ -189,18 +189,19 @@ class AlertPage(Strict):
 class AlertQuery(Strict):
     cursor: str | None = Field(default=None, max_length=40)
     state: AlertState | None = None
+    q: str = Field(default="", max_length=120, description="words in headline or body; looks at 1,000 alerts")
     limit: int = Field(default=20, ge=1, le=100)
 
 
-def _readable(text: str) -> str:
-    """Names are shown in terminals and on pages."""
-    if message := text_fault(text, 1, 60):
+def readable(text: str) -> str:
+    """Names are shown in terminals and on pages; how long they may be says their field."""
+    if text and (message := text_fault(text, 1, len(text))):
         raise ValueError(message)
     return text
 
 
 class NewKey(Strict):
-    name: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_readable)]
+    name: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(readable)]
     roles: list[Role] = Field(min_length=1, max_length=len(Role))
 
 

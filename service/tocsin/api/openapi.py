@@ -17,6 +17,7 @@ _PROBLEMS = {
     403: "The key lacks the role",
     404: "Not here, or not this caller's",
     409: "Does not fit the present state",
+    412: "If-Match names another version than the present one",
     413: "Over 16 KiB",
     415: "Not sent as JSON",
     422: "Content; each field at fault is named",

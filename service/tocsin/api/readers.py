@@ -143,12 +143,12 @@ async def _prefer(call: Call[BaseModel], kept: Kept, patch: PreferencesPatch, pa
 
 
 async def read(call: Call[BaseModel]) -> web.Response:
-    return answer(_view(await _proven(call)))
+    return answer(_view(await proven(call)))
 
 
 async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
     async def change() -> Kept:
-        kept = await _proven(call)
+        kept = await proven(call)
         call.body.check_topics(await call.services.store.topics.ids())
         return await _prefer(call, kept, call.body)
 
@@ -161,7 +161,7 @@ async def delete(call: Call[BaseModel]) -> web.Response:
         # The push service called it gone; an operator must not be able to bring it back now.
         await store.subscriptions.delete_quarantined(address, now_ms)
     else:
-        await store.subscriptions.delete(await _proven(call), now_ms)
+        await store.subscriptions.delete(await proven(call), now_ms)
     return web.Response(status=204)
 
 
@@ -170,15 +170,15 @@ async def _quarantined(call: Call[BaseModel]) -> Address | None:
     store, digest = call.services.store, parse_public_id(call.path["id"])
     address = await store.subscriptions.find_quarantined(digest) if digest and call.bearer else None
     record = await store.quarantine.record(address) if address else None
-    proven = record and call.bearer and await store.token_secret.proves(call.bearer, record)
-    return address if proven else None
+    is_own = record and call.bearer and await store.token_secret.proves(call.bearer, record)
+    return address if is_own else None
 
 
 async def push_test(call: Call[BaseModel]) -> web.Response:
     """A real push to this browser alone; a subscription that the push service says is gone is deleted, as always."""
     services = call.services
     async with asyncio.timeout(ANSWER_SECONDS):  # only the push may take longer
-        kept = await _proven(call)
+        kept = await proven(call)
         await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
     pushed = await push_once(
         services.sender,
@@ -202,7 +202,7 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
 
 async def history(call: Call[BaseModel]) -> web.Response:
     """What became of each recent alert for this browser, and why, by the ledgers."""
-    kept, store = await _proven(call), call.services.store
+    kept, store = await proven(call), call.services.store
     ids = await store.alerts.recent_with_ledgers()
     marks = await store.ledgers.marks(kept.address.shard, kept.address.slot, ids)
     entries = []
@@ -229,7 +229,7 @@ def _entry(status: AlertStatus, mark: Mark | None) -> HistoryEntry:
     )
 
 
-async def _proven(call: Call[BaseModel]) -> Kept:
+async def proven(call: Call[BaseModel]) -> Kept:
     """Raises NotFound for an unknown id and for a wrong token alike."""
     digest = parse_public_id(call.path["id"])
     kept = await call.services.store.subscriptions.get(digest) if digest else None

@@ -1,11 +1,12 @@
 """Every route, on one screen."""
 
-from tocsin.api import editors, failures, ops, pages, readers
+from tocsin.api import editors, export, failures, ops, pages, readers, recent, topics
+from tocsin.api.export import SubscriptionExport
 from tocsin.api.models import (
     AlertPage,
     AlertQuery,
-    AlertQueued,
     AlertView,
+    AlertWithWarnings,
     EstimateView,
     FailureList,
     FailureView,
@@ -24,10 +25,13 @@ from tocsin.api.models import (
     SubscriptionView,
     TestPushed,
 )
+from tocsin.api.recent import RecentAlerts, RecentQuery
 from tocsin.api.route import Route
+from tocsin.api.topics import TopicChange, TopicList
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction
 from tocsin.domain.preferences import PreferencesPatch
 from tocsin.domain.roles import Role
+from tocsin.domain.topics import Topic
 
 # A test push waits for the push service; everything else only for the store.
 PUSH_SECONDS = 65.0
@@ -40,6 +44,7 @@ SUBSCRIPTION = "/v1/subscriptions/{id}"
 ALERT = "/v1/alerts/{id}"
 QUEUE = "/v1/ops/queues/{queue}"
 PUSH_SERVICE = "/v1/ops/push-services/{push_service}"
+TOPIC = "/v1/topics/{id}"
 
 
 def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False) -> Route:
@@ -61,19 +66,32 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", SUBSCRIPTION, readers.delete, "Unsubscribe", "readers", {204: None}, readers=True, token=True),
     Route("POST", f"{SUBSCRIPTION}/test", readers.push_test, "A push to this browser alone", "readers",
           {200: TestPushed}, readers=True, token=True, problems=(502,), seconds=PUSH_SECONDS),
+    Route("GET", f"{SUBSCRIPTION}/export", export.export_subscription, "Everything held on this browser", "readers",
+          {200: SubscriptionExport}, readers=True, token=True),
+    Route("GET", "/v1/alerts/recent", recent.recent_alerts, "What was sent lately", "readers",
+          {200: RecentAlerts, 304: None}, query=RecentQuery, readers=True, cache=recent.CACHE),
 
     Route("POST", "/v1/alerts", editors.queue_alert, "Queue an alert", "editors",
-          {202: AlertQueued}, role=Role.EDITOR, body=AlertDraft, idempotent=True),
+          {202: AlertWithWarnings}, role=Role.EDITOR, body=AlertDraft, idempotent=True),
     Route("GET", "/v1/alerts", editors.list_alerts, "Alerts, newest first", "editors",
           {200: AlertPage}, role=Role.EDITOR, query=AlertQuery),
-    Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors", {200: AlertView}, role=Role.EDITOR),
+    Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors",
+          {200: AlertWithWarnings}, role=Role.EDITOR),
     Route("POST", "/v1/alerts/estimate", editors.estimate_alert, "Who would get an alert now, and who not", "editors",
           {200: EstimateView}, role=Role.EDITOR, body=AlertDraft, seconds=ESTIMATE_SECONDS),
     Route("POST", f"{ALERT}/correction", editors.correct_alert, "Correct an alert for those who had it", "editors",
-          {202: AlertQueued}, role=Role.EDITOR, body=Correction),
+          {202: AlertWithWarnings}, role=Role.EDITOR, body=Correction),
     Route("POST", f"{ALERT}/retraction", editors.retract_alert, "Retract an alert", "editors",
-          {202: AlertQueued}, role=Role.EDITOR, body=Retraction),
+          {202: AlertWithWarnings}, role=Role.EDITOR, body=Retraction),
     Route("POST", f"{ALERT}/stop", editors.stop_alert, "Stop an alert", "editors", {200: AlertView}, role=Role.EDITOR),
+
+    Route("GET", "/v1/topics", topics.list_topics, "Topics, in the readers' order", "editors",
+          {200: TopicList}, role=Role.EDITOR),
+    Route("GET", TOPIC, topics.read_topic, "A topic", "editors", {200: Topic}, role=Role.EDITOR),
+    Route("PUT", TOPIC, topics.put_topic, "Make or change a topic", "editors",
+          {200: Topic, 201: Topic}, role=Role.EDITOR, body=TopicChange, problems=(409, 412)),
+    Route("DELETE", TOPIC, topics.delete_topic, "Delete a topic; who follows it keeps its other ones", "editors",
+          {204: None}, role=Role.EDITOR, problems=(409, 412)),
 
     Route("GET", "/v1/keys", editors.list_keys, "API keys", "admin", {200: KeyList}, role=Role.ADMIN),
     Route("POST", "/v1/keys", editors.make_key, "Make an API key", "admin",

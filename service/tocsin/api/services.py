@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import structlog
 
 from tocsin.api.turns import Turns
+from tocsin.cautions import Cautions
 from tocsin.domain.topics import Topic, parse_topics
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
+from tocsin.recent import Recent
 from tocsin.settings import Settings
 from tocsin.store.proxies import Proxies
 from tocsin.store.queues import Queues
@@ -29,6 +31,8 @@ class Services:
     store: Store
     publishing: Publishing
     wake_ups: WakeUps
+    cautions: Cautions
+    recent: Recent
     queues: Queues
     rates: Rates
     proxies: Proxies
@@ -46,12 +50,15 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     sender = CurlSender.from_settings(settings)
     wake_ups = WakeUps(celery_app(settings))
     async with Store(settings) as store:
+        cautions = Cautions(store, settings)
         setting_up = asyncio.create_task(_set_up(store, first_topics, application_server))
         made = Services(
             settings=settings,
             store=store,
-            publishing=Publishing(store, wake_ups, settings),
+            publishing=Publishing(store, wake_ups, settings, cautions),
             wake_ups=wake_ups,
+            cautions=cautions,
+            recent=Recent(store),
             queues=Queues(store, settings.broker),
             rates=Rates(settings.store),
             proxies=Proxies(store.server),
@@ -64,6 +71,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             yield made
         finally:
             setting_up.cancel()
+            await cautions.close()
             await wake_ups.close()
             await sender.close()
             await made.queues.close()

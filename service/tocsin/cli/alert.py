@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Column, Table
 
+from tocsin.cautions import Cautions
 from tocsin.cli.opened import console, invalid, opened
 from tocsin.domain.alerts import AlertDraft
 from tocsin.domain.deliveries import OUTCOMES
@@ -28,12 +29,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 @asynccontextmanager
-async def _publishing() -> AsyncIterator[Publishing]:
+async def _publishing() -> AsyncIterator[tuple[Publishing, Cautions]]:
     async with opened() as (store, settings):
         wake_ups = WakeUps(celery_app(settings))
+        cautions = Cautions(store, settings)
         try:
-            yield Publishing(store, wake_ups, settings)
+            yield Publishing(store, wake_ups, settings, cautions), cautions
         finally:
+            await cautions.close()
             await wake_ups.close()
 
 
@@ -56,11 +59,14 @@ def send(
     asked_with = checked_idempotency_key(key or secrets.token_urlsafe(16))
 
     async def run() -> None:
-        async with _publishing() as publishing:
+        async with _publishing() as (publishing, cautions):
             published = await publishing.earlier(draft, AUTHOR, asked_with)
+            is_new = published is None
             if published is None:
                 published = await publishing.queue(await publishing.check(draft, AUTHOR), asked_with)
-            for warning in published.warnings:
+            # It is on its way already; a person at a terminal is told of the link, too.
+            warnings = await cautions.all(draft, (published.status.alert.id,)) if is_new else published.warnings
+            for warning in warnings:
                 print(f"tocsin: {warning.code}: {warning.detail}", file=sys.stderr)  # noqa: T201
             report = await publishing.report(published.status)
             while watch and report.status.ended_at is None:
@@ -76,8 +82,8 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=100)] = 20, as_json: AsJ
     """The latest alerts, newest first."""
 
     async def run() -> None:
-        async with _publishing() as publishing:
-            reports = [await publishing.report(status) for status in await publishing.latest(limit, None, None)]
+        async with _publishing() as (publishing, _):
+            reports = [await publishing.report(status) for status in await publishing.latest(limit)]
         if as_json:
             print(json.dumps([_as_json(report) for report in reports], indent=2))  # noqa: T201
             return
@@ -96,7 +102,7 @@ def show(alert_id: str, as_json: AsJson = False) -> None:
     """One alert and its progress."""
 
     async def run() -> None:
-        async with _publishing() as publishing:
+        async with _publishing() as (publishing, _):
             _show(await publishing.find(alert_id), as_json)
 
     asyncio.run(run())
@@ -107,7 +113,7 @@ def stop(alert_id: str, as_json: AsJson = False) -> None:
     """No request starts later than 2 s after this."""
 
     async def run() -> None:
-        async with _publishing() as publishing:
+        async with _publishing() as (publishing, _):
             _show(await publishing.report(await publishing.stop(alert_id)), as_json)
 
     asyncio.run(run())

@@ -82,6 +82,12 @@ class Changed(Conflict):
     """Another call changed the thing meanwhile: the same call may be repeated."""
 
 
+class Stale(TocsinError):
+    """`If-Match` names a version that is no longer the present one (RFC 9110 §13.1.1)."""
+
+    code = "precondition_failed"
+
+
 class TooMany(TocsinError):
     """Over a rate. `retry_after` is in whole seconds."""
 

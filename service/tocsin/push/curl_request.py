@@ -69,7 +69,7 @@ class CurlRequest:
             self._refused += 1
             return int(pycurl.SOCKET_BAD)
         self._admitted += 1
-        return _Lent(family, kind, protocol)
+        return LentSocket(family, kind, protocol)
 
     def _take_header(self, line: bytes) -> None:
         if line[:12].lower() == _RETRY_AFTER:
@@ -82,7 +82,7 @@ class CurlRequest:
         return None if len(chunk) <= room else room
 
 
-class _Lent(socket.socket):
+class LentSocket(socket.socket):
     """A socket that pycurl duplicates, so that this one is closed as soon as it lets go."""
 
     def __del__(self) -> None:

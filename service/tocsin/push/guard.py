@@ -62,6 +62,10 @@ class Guard:
         """`host` is numeric, as the resolver gave it."""
         return (host, port) in self._targets or is_public(host)
 
+    def admits_https(self, host: str, port: int) -> bool:
+        """The same for a URL whose port nobody has checked: on a public address, only 443."""
+        return (host, port) in self._targets or (port == 443 and is_public(host))
+
 
 def _resolve(entry: str) -> list[tuple[str, int]]:
     _, _, host, port = entry.split(":")

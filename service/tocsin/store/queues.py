@@ -49,9 +49,7 @@ class Queues:
             waiting = (wake_ups[queue] or 0) if queue == MAINTENANCE else depth.waiting
             age = None if depth.oldest_ms is None else max(0.0, (now_ms - depth.oldest_ms) / 1000)
             rate = rates.get(queue, 0.0)
-            states.append(
-                QueueState(queue, waiting, depth.in_work, age, rate, wake_ups[queue], paused=queue in paused)
-            )
+            states.append(QueueState(queue, waiting, depth.in_work, age, rate, wake_ups[queue], paused=queue in paused))
         return states
 
     async def _wake_ups(self, queue: str) -> int | None:

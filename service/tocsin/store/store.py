@@ -18,6 +18,7 @@ from tocsin.store.storms import Storms
 from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
 from tocsin.store.topics import Topics
+from tocsin.store.warnings import Warnings
 
 
 class Store:
@@ -41,6 +42,7 @@ class Store:
         self.storms = Storms(self.pace, self.numbers, self.quarantine, self.subscriptions)
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
+        self.warnings = Warnings(self.server)
 
     async def __aenter__(self) -> "Store":
         return self

@@ -1,7 +1,7 @@
 """The site's topics, in the order in which readers see them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter
 
@@ -29,6 +29,19 @@ class Topics:
     async def replace(self, topics: Sequence[Topic]) -> None:
         async with answering():
             await self._server.redis.set(_KEY, _LIST.dump_json(tuple(topics)))
+
+    async def change(self, edit: Callable[[tuple[Topic, ...]], tuple[Topic, ...]]) -> tuple[Topic, ...]:
+        """The topics after `edit`, which gets those that there are and may be called again.
+
+        Compare-and-set: whoever comes second edits what the other left. Each failure is another call's success, so
+        this ends. What `edit` raises is raised.
+        """
+        while True:
+            async with answering():
+                seen = await self._server.redis.get(_KEY) or b""
+            edited = edit(_LIST.validate_json(seen) if seen else ())
+            if await self._server.run("swap_topics", [_KEY], seen, _LIST.dump_json(edited)):
+                return edited
 
     async def set_first(self, topics: Sequence[Topic]) -> None:
         """The topics of a first start: nothing changes where there are some."""

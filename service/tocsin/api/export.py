@@ -1,0 +1,43 @@
+"""Everything that is held on one browser, for its reader to keep (GDPR, articles 15 and 20)."""
+
+from datetime import datetime
+
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from tocsin import clock
+from tocsin.api.call import Call
+from tocsin.api.models import Strict
+from tocsin.api.readers import proven
+from tocsin.api.route import answer
+from tocsin.domain.preferences import Preferences
+from tocsin.domain.subscriptions import PushKeys, encode_base64url, public_id
+
+FILE = "tocsin-subscription.json"
+
+
+class SubscriptionExport(Strict):
+    id: str
+    endpoint: str
+    keys: PushKeys
+    push_service: str
+    number: int = Field(description="the subscription's number at its push service, by which alerts' outcomes are kept")
+    vapid_key_id: str = Field(description="the application server key that the browser subscribed with, base64url")
+    created_at: datetime
+    preferences: Preferences
+
+
+async def export_subscription(call: Call[BaseModel]) -> web.Response:
+    kept = await proven(call)
+    record = kept.record
+    held = SubscriptionExport(
+        id=public_id(record.digest),
+        endpoint=record.endpoint,
+        keys=PushKeys(p256dh=encode_base64url(record.p256dh), auth=encode_base64url(record.auth)),
+        push_service=kept.address.push_service,
+        number=kept.address.number,
+        vapid_key_id=encode_base64url(record.vapid_key_id),
+        created_at=clock.from_milliseconds(record.created * 1_000),
+        preferences=kept.preferences,
+    )
+    return answer(held, headers={"Content-Disposition": f'attachment; filename="{FILE}"'})
