@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ ALERT: dict[str, Any] = {
 
 
 class Town:
-    """`session` calls the API as nobody; `editor` are the headers of one who may do everything."""
+    """`session` calls the API as nobody; `editor` are the headers of one who may do everything; `environment` is what
+    the parts were started with, and `folder` holds their logs."""
 
     def __init__(
         self,
@@ -41,7 +42,11 @@ class Town:
         store: Store,
         simulator: SimulatorClient,
         ready: dict[str, str],
+        environment: Mapping[str, str],
+        folder: Path,
     ) -> None:
+        self.environment = environment
+        self.folder = folder
         self.settings = settings
         self.supervisor = supervisor
         self.store = store
@@ -167,8 +172,10 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def open_town(folder: Path, **given: str | int) -> AsyncIterator[Town]:
-    """Everything at work; `given` are settings by their names."""
+async def open_town(
+    folder: Path, more_environment: Mapping[str, str] | None = None, **given: str | int
+) -> AsyncIterator[Town]:
+    """Everything at work; `given` are settings by their names, `more_environment` goes to all but the simulator."""
     quick = {"lease_seconds": "3", "request_seconds": "1.5", "reconcile_seconds": "0.5", "retry_seconds": "0.2"}
     off = {
         "subscribe_rate": "off",
@@ -178,16 +185,20 @@ async def open_town(folder: Path, **given: str | int) -> AsyncIterator[Town]:
         "worker_processes": 1,
     }
     settings, environment = settings_for_parts(**{"data_dir": folder, "port": free_port(), **quick, **off, **given})
+    more = dict(more_environment or {})
+    environment.update(more)
     ready_file = folder / "simulator.json"
 
     async def simulator_first(supervisor: Supervisor) -> None:
         words = ("--folder", str(folder / "simulator"), "--ready-file", str(ready_file))
+        supervisor.set_environment(**dict.fromkeys(more, ""))
         await supervisor.start([tocsin_part("simulator", "simulator", *words)])
         async with asyncio.timeout(WAIT_SECONDS):
             while not ready_file.exists():
                 await asyncio.sleep(0.02)
         told = json.loads(ready_file.read_text())
-        supervisor.set_environment(TOCSIN_PUSH_CONNECT_TO=told["connect_to"], TOCSIN_PUSH_CA_FILE=told["ca_file"])
+        environment.update(TOCSIN_PUSH_CONNECT_TO=told["connect_to"], TOCSIN_PUSH_CA_FILE=told["ca_file"])
+        supervisor.set_environment(**environment)
 
     async with running(settings, lambda _: None, environment, folder, simulator_first) as supervisor:
         ready = json.loads(ready_file.read_text())
@@ -195,7 +206,7 @@ async def open_town(folder: Path, **given: str | int) -> AsyncIterator[Town]:
             SimulatorClient(ready["control_url"]) as simulator,
             Store(settings) as store,
         ):
-            town = Town(settings, supervisor, store, simulator, ready)
+            town = Town(settings, supervisor, store, simulator, ready, environment, folder)
             try:
                 yield town
             finally:

@@ -39,7 +39,6 @@ def celery_app(settings: Settings) -> Celery:
         # No task is worth a redelivery: what it was to wake for is in the store, and the reconciler wakes again.
         task_acks_late=False,
         worker_prefetch_multiplier=1,
-        worker_soft_shutdown_timeout=10,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
         worker_enable_remote_control=False,

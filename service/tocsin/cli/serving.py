@@ -1,7 +1,6 @@
 """The parts by themselves, for compose and clusters: API, worker, beat."""
 
 import logging
-import os
 import warnings
 
 from aiohttp import web
@@ -42,8 +41,6 @@ def serve_worker(queues: str, processes: int | None) -> None:
         raise Misconfigured(f"--queues: {queues!r} must name some of {', '.join(QUEUES)}")
     logs.configure()
     _check_start()
-    # Celery reads this at import: SIGTERM ends with what is at work, and within a limit.
-    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     from celery.platforms import SecurityWarning  # noqa: PLC0415 (only a worker needs Celery)
 
     from tocsin_workers.app import app  # noqa: PLC0415 (settings are read there)
