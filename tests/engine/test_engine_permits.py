@@ -28,6 +28,20 @@ async def test_two_alerts_share_their_push_services_part() -> None:
     assert await permits.take("fcm", 100) == 33
 
 
+async def test_what_is_urgent_goes_first() -> None:
+    permits = Permits(100)
+    permits.join("fcm")
+    permits.join("apple")
+    permits.join("fcm", urgent=True)
+    assert await permits.take("fcm", 100, urgent=True) == 16
+    assert await permits.take("apple", 100) == 3
+    waiting = asyncio.create_task(permits.take("fcm", 100))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await permits.leave("fcm", urgent=True)
+    assert await waiting == 17
+
+
 async def test_who_finds_none_waits_until_some_are_given_back() -> None:
     permits = Permits(2)
     permits.join("apple")

@@ -49,8 +49,8 @@ def _end(**_: Any) -> None:
 def _stop(how: str, **_: Any) -> None:
     """The processes hand back what they hold after the window at work, and so the worker ends by itself.
 
-    Celery's own soft shutdown cannot do this: it sleeps its whole time before it tells anybody, then kills the processes
-    with their requests in flight, and readers got those twice (measured: 50 at each restart of a busy worker).
+    Celery's own soft shutdown cannot do this: it sleeps its whole time before it tells anybody, then kills the
+    processes with requests in flight, and readers got those twice (measured: 50 at each restart of a busy worker).
     """
     _stopping.value = 1
     if how == "Warm":

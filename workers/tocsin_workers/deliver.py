@@ -84,7 +84,6 @@ async def _wait(at_work: Lanes) -> None:
 
 async def _work(runtime: Runtime, claim: Claim) -> None:
     """One shard. What goes wrong in it must not end the others' requests: its lease lapses, and it is tried again."""
-    runtime.permits.join(claim.push_service)
     try:
         if claim.is_round:
             await RoundRun(runtime, claim).work()
@@ -94,5 +93,3 @@ async def _work(runtime: Runtime, claim: Claim) -> None:
         log.warning("shard given up", alert=claim.alert_id, shard=claim.shard, error=error.detail)
     except Exception:
         log.exception("shard given up", alert=claim.alert_id, shard=claim.shard)
-    finally:
-        runtime.permits.leave(claim.push_service)

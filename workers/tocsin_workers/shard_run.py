@@ -7,6 +7,7 @@ from functools import partial
 from tocsin import clock
 from tocsin.domain.alerts import Alert
 from tocsin.domain.deliveries import UNFINISHED, Ledger, Mark, turned
+from tocsin.domain.levels import Level
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.planning import Planner, ShardPlan
 from tocsin.store.ledgers import Capped, Kept, Recipient
@@ -26,6 +27,7 @@ class ShardRun(ShardWork):
         super().__init__(runtime, claim)
         self._alert = alert
         self.queue = alert.queue
+        self.is_urgent = alert.draft.level is Level.FLASH
         self.max_per_second = alert.draft.max_per_second
         self._ends_at = alert.attempts_end(claim.began_at)
         self._message = Message.of(alert, claim.began_at)

@@ -35,6 +35,7 @@ class ShardWork:
     message, is for `ShardRun` (an alert) and `RoundRun` (those who were deferred) to say."""
 
     queue = ""
+    is_urgent = False
     max_per_second: int | None = None
 
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
@@ -50,6 +51,14 @@ class ShardWork:
 
     async def work(self) -> bool:
         """True where this was the last shard of its run."""
+        push_service, permits = self._claim.push_service, self._runtime.permits
+        permits.join(push_service, self.is_urgent)
+        try:
+            return await self._work()
+        finally:
+            await permits.leave(push_service, self.is_urgent)
+
+    async def _work(self) -> bool:
         last = await self._open()
         while last is None:
             await asyncio.sleep(self._pause)
@@ -57,7 +66,7 @@ class ShardWork:
             wanted = len(self._book.next_slots(clock.now(), self._runtime.settings.window))
             # The checks come after the wait for permits: a stop or the end may have come meanwhile.
             push_service = self._claim.push_service
-            permits = await self._runtime.permits.take(push_service, max(1, wanted))
+            permits = await self._runtime.permits.take(push_service, max(1, wanted), self.is_urgent)
             try:
                 last = await self._step(permits)
             finally:
@@ -95,6 +104,8 @@ class ShardWork:
             return await self._hand_back(self._held_until)
         if self._runtime.stopping():
             return await self._hand_back(now)
+        if not permits:
+            return None  # something urgent is at work: the check has renewed the lease
         if (poisonous := self._book.poisonous) is not None:
             return await self._set_aside(poisonous)
         slots = self._book.next_slots(now, permits)
