@@ -60,9 +60,9 @@ class Publishing:
 
     async def check(self, draft: AlertDraft, author: str) -> Alert:
         """The draft as an alert that could be sent. Raises Invalid."""
-        self._cautions.begin(draft)
         now = clock.now()
         draft.check(await self._store.topics.ids(), self._settings.allowed_link_hosts, now)
+        self._cautions.begin(draft)
         alert = Alert.take(draft, author, now)
         notification(alert)  # raises Invalid when it is too long for the push services
         return alert

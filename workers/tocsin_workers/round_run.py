@@ -12,6 +12,7 @@ from tocsin.domain.deliveries import Ledger, Mark, turned
 from tocsin.domain.queues import STANDARD
 from tocsin.planning import Planner
 from tocsin.store.alerts import AlertStatus
+from tocsin.store.failures import UNREADABLE
 from tocsin.store.ledgers import Capped, Recipient
 from tocsin.store.runs import Claim
 from tocsin_workers.letters import Letter, Message
@@ -135,7 +136,7 @@ class RoundRun(ShardWork):
             if waited.ends_at <= now:
                 self._book.mark(recipient.slot, Mark.EXPIRED, [alert_id])
             elif decision is None:
-                self._book.mark(recipient.slot, Mark.SET_ASIDE, [alert_id])
+                self._set_aside(recipient.slot, UNREADABLE, [alert_id])
             elif decision.verdict is Verdict.SEND:
                 ready.append(alert_id)
             elif decision.until is not None:

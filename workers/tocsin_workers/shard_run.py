@@ -10,6 +10,7 @@ from tocsin.domain.deliveries import UNFINISHED, Ledger, Mark, turned
 from tocsin.domain.levels import Level
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.planning import Planner, ShardPlan
+from tocsin.store.failures import UNREADABLE
 from tocsin.store.ledgers import Capped, Kept, Recipient
 from tocsin.store.runs import Claim
 from tocsin_workers.letters import Letter, Message
@@ -69,6 +70,9 @@ class ShardRun(ShardWork):
             latest = list(before)[-1]
             self._book.replaced(latest, before[latest])
         self._book.plan(self._alert.id, plan.marks)
+        for slot, mark in enumerate(plan.marks):
+            if mark is Mark.SET_ASIDE:
+                self._set_aside(slot, UNREADABLE, [self._alert.id])
         return await self._keep_plan(plan)
 
     async def _keep_plan(self, plan: ShardPlan) -> bool | None:
@@ -121,10 +125,13 @@ class ShardRun(ShardWork):
             self._book.mark(recipient.slot, Mark.OPTED_OUT)
             return False
         decision = self._planner.decide(recipient.profile_number, recipient.personal, now)
-        mark = Mark.SET_ASIDE if decision is None else turned(decision)
+        if decision is None:
+            self._set_aside(recipient.slot, UNREADABLE)
+            return False
+        mark = turned(decision)
         if mark is Mark.PENDING:
             return True
-        if decision is not None and decision.until is not None:
+        if decision.until is not None:
             self._deferred_until = min(filter(None, (self._deferred_until, decision.until)))
         self._book.mark(recipient.slot, mark)
         return False

@@ -107,7 +107,8 @@ class ShardWork:
         if not permits:
             return None  # something urgent is at work: the check has renewed the lease
         if (poisonous := self._book.poisonous) is not None:
-            return await self._set_aside(poisonous)
+            self._set_aside(poisonous, KILLED_ITS_WORKER)
+            return None if await self._write() else False
         slots = self._book.next_slots(now, permits)
         if not slots:
             return await self._rest()
@@ -170,8 +171,7 @@ class ShardWork:
             letter = self._letters.write(recipient.slot, recipient.packed, message, now)
         except (UnknownRecord, ValueError):
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
-            self._fail(recipient.slot, UNREADABLE)
-            self._book.mark(recipient.slot, Mark.SET_ASIDE)
+            self._set_aside(recipient.slot, UNREADABLE)
             return None
         if letter is None:
             self._book.mark(recipient.slot, Mark.REJECTED)
@@ -186,17 +186,13 @@ class ShardWork:
             self._book.mark(letter.slot, MARK_OF[rule.outcome], self._served(letter.slot))
         return rule.outcome
 
-    def _fail(self, slot: int, reason: str) -> None:
-        for alert_id in self._book.waiting.get(slot, ()):
+    def _set_aside(self, slot: int, reason: str, alert_ids: Sequence[str] | None = None) -> None:
+        """For all alerts that the slot waits for, or for these: an operator sees it, and can have it tried again."""
+        for alert_id in self._book.waiting.get(slot, ()) if alert_ids is None else alert_ids:
             log.warning("set aside", alert=alert_id, shard=self._claim.shard, slot=slot, reason=reason)
-            self._failures.append(
-                Failure(alert_id, Address.of(self._claim.shard, slot), reason, clock.milliseconds(clock.now()))
-            )
-
-    async def _set_aside(self, slot: int) -> bool | None:
-        self._fail(slot, KILLED_ITS_WORKER)
-        self._book.mark(slot, Mark.SET_ASIDE)
-        return None if await self._write() else False
+            address, now_ms = Address.of(self._claim.shard, slot), clock.milliseconds(clock.now())
+            self._failures.append(Failure(alert_id, address, reason, now_ms))
+        self._book.mark(slot, Mark.SET_ASIDE, alert_ids)
 
     async def _write(self, gone: Sequence[tuple[int, bytes]] = (), plans: bool = False) -> bool:
         """Keeps the book, and takes the gone out of use in the same write; False when the shard is not ours any more.
