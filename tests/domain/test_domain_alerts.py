@@ -51,6 +51,10 @@ def test_a_good_draft_passes() -> None:
         ({"image": "https://evil.example/i.jpg"}, ["image"]),
         ({"icon": "data:image/png,x"}, ["icon"]),
         ({"expires_at": NOW}, ["expires_at"]),
+        ({"send_at": NOW}, ["send_at"]),
+        ({"send_at": NOW + timedelta(days=30, seconds=1)}, ["send_at"]),
+        ({"send_at": NOW + timedelta(hours=1), "undo_seconds": 5}, ["undo_seconds"]),
+        ({"send_at": NOW + timedelta(hours=2), "expires_at": NOW + timedelta(hours=2)}, ["expires_at"]),
         (
             {"actions": [{"action": "a", "title": "", "url": "http://news.example.com/"}]},
             ["actions[0].title", "actions[0].url"],
@@ -78,6 +82,15 @@ def test_every_fault_is_told_at_once(changes: dict[str, Any], fields: list[str])
         {"expires_at": "2026-03-01T12:00:00"},
         {"expires_at": "tomorrow"},
         {"language": "english!"},
+        {"story": "Aleppo"},
+        {"story": "a" * 61},
+        {"send_at": "2026-03-01T13:00:00"},
+        {"undo_seconds": -1},
+        {"undo_seconds": 16},
+        {"undo_seconds": "5"},
+        {"max_per_second": 0},
+        {"max_per_second": 1.5},
+        {"state": "sent"},
         {"actions": [{"action": "a", "title": "t", "url": "u"}] * 3},
         {"actions": [{"action": "A b", "title": "t", "url": "u"}]},
         {"colour": "red"},
@@ -115,6 +128,11 @@ def test_the_hash_is_that_of_what_was_meant() -> None:
         {"level": "flash"},
         {"ttl": 14_401},
         {"language": "en"},
+        {"story": "aleppo"},
+        {"send_at": "2026-03-01T13:00:00Z"},
+        {"undo_seconds": 5},
+        {"max_per_second": 100},
+        {"state": "draft"},
         {"icon": "https://news.example.com/i.png"},
         {"expires_at": "2026-03-01T13:00:00Z"},
     ],
@@ -126,7 +144,7 @@ def test_another_body_has_another_hash(changes: dict[str, Any]) -> None:
 def test_an_alert_comes_back_from_its_text() -> None:
     alert = an_alert(expires_at="2026-03-02T12:00:00+01:00", ttl=0)
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
-    assert alert.audience == Audience(frozenset({"world"}), Level.BREAKING)
+    assert alert.audience("UTC") == Audience(frozenset({"world"}), Level.BREAKING)
 
 
 @pytest.mark.parametrize(("level", "queue"), [("flash", PRIORITY), ("breaking", PRIORITY), ("update", STANDARD)])
@@ -154,24 +172,6 @@ def test_attempts_end(ttl: int, expires_in: int | None, end: int) -> None:
     assert an_alert(ttl=ttl, expires_at=expires_at).attempts_end(began_at) == began_at + timedelta(seconds=end)
 
 
-@pytest.mark.parametrize(
-    ("ttl", "expires_in", "after", "sent"),
-    [
-        (14_400, None, 0, 14_400),
-        (86_400, None, 1, 86_399),
-        (14_400, 600, 0, 600),
-        (14_400, 600, 599.5, 0),
-        (14_400, 600, 700, 0),
-        (60, 600, 0, 60),
-        (60, 600, 570, 30),
-        (0, 600, 0, 0),
-    ],
-)
-def test_the_header_ttl_is_cut_to_the_time_left(ttl: int, expires_in: int | None, after: float, sent: int) -> None:
-    expires_at = None if expires_in is None else NOW + timedelta(seconds=expires_in)
-    assert an_alert(ttl=ttl, expires_at=expires_at).ttl_at(NOW + timedelta(seconds=after), NOW) == sent
-
-
 @given(st.lists(st.integers(1_600_000_000_000, 7_000_000_000_000), min_size=2, unique=True))
 def test_ids_sort_by_time(moments_ms: list[int]) -> None:
     # A quarter of a millisecond more, so that no rounding of a float decides.
@@ -185,5 +185,34 @@ def test_ids_of_one_moment_differ() -> None:
     assert len({new_alert_id(NOW) for _ in range(1_000)}) == 1_000
 
 
-def test_only_sending_is_not_an_end() -> None:
-    assert [state for state in AlertState if not state.is_terminal] == [AlertState.SENDING]
+def test_states() -> None:
+    assert {str(state): (state.is_before_sending, state.is_terminal) for state in AlertState} == {
+        "draft": (True, False),
+        "awaiting_approval": (True, False),
+        "scheduled": (True, False),
+        "undo_window": (True, False),
+        "sending": (False, False),
+        "sent": (False, True),
+        "rejected": (False, True),
+        "stopped": (False, True),
+        "expired": (False, True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "after"),
+    [
+        ({}, AlertState.SENDING, 0),
+        ({"undo_seconds": 15}, AlertState.UNDO_WINDOW, 15),
+        ({"send_at": NOW + timedelta(hours=2)}, AlertState.SCHEDULED, 7_200),
+    ],
+)
+def test_when_it_begins(changes: dict[str, Any], state: AlertState, after: int) -> None:
+    alert = an_alert(**changes)
+    assert (alert.first_state, alert.begins_at) == (state, NOW + timedelta(seconds=after))
+
+
+def test_the_audience_is_all_that_preferences_look_at() -> None:
+    alert = an_alert(topics=["world", "sport"], level="flash", story="aleppo", language="en")
+    expected = Audience(frozenset({"world", "sport"}), Level.FLASH, "aleppo", "en", False, "Asia/Tokyo")
+    assert alert.audience("Asia/Tokyo") == expected

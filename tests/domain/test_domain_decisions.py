@@ -1,92 +1,224 @@
-"""`decide` against the contract's words, written down a second time and plainly."""
+"""`decide`: every rule of the contract, and their order."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tocsin.domain.decisions import OUTSIDE, SEND, SKIP_LEVEL, Audience, Decision, Reason, Verdict, decide
-from tocsin.domain.deliveries import Mark, planned
+from tocsin.domain.decisions import (
+    OUTSIDE,
+    SEND,
+    Audience,
+    Decision,
+    Reason,
+    Verdict,
+    cap_day,
+    counts,
+    decide,
+    quiet_until,
+)
 from tocsin.domain.levels import Level
 from tocsin.domain.preferences import Preferences
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+SEVEN = datetime(2026, 3, 2, 7, tzinfo=UTC)
+NIGHT = datetime(2026, 3, 1, 23, tzinfo=UTC)
+HOURS = {"start": "22:00", "end": "07:00"}
 ORDER = ["update", "breaking", "flash"]
 
-topics = st.sampled_from(["world", "sport", "culture", "politics"])
-levels = st.sampled_from(Level)
+
+def wants(**given: Any) -> Preferences:
+    return Preferences.model_validate({"topics": ["world"], **given})
 
 
-def plainly(alert_topics: frozenset[str], alert_level: str, preferences: Preferences) -> Decision:
-    wanted_by_any = False
-    follows_any = False
-    for topic in alert_topics:
-        if topic in preferences.topics:
-            follows_any = True
-            least = str(preferences.topic_levels.get(topic, preferences.min_level))
-            if ORDER.index(alert_level) >= ORDER.index(least):
-                wanted_by_any = True
-    if not follows_any:
-        return Decision(Verdict.OUTSIDE)
-    return Decision(Verdict.SEND) if wanted_by_any else Decision(Verdict.SKIP, Reason.LEVEL)
+def alert(level: str = "breaking", **given: Any) -> Audience:
+    return Audience(given.pop("topics", {"world"}), Level(level), **given)
 
 
-@given(
-    st.frozensets(topics, min_size=1),
-    levels,
-    st.builds(
-        Preferences,
-        topics=st.lists(topics).map(tuple),
-        min_level=levels,
-        topic_levels=st.dictionaries(topics, levels),
-    ),
-)
-def test_every_reader_and_alert(alert_topics: frozenset[str], level: Level, preferences: Preferences) -> None:
-    assert decide(Audience(alert_topics, level), preferences, NOW) == plainly(alert_topics, str(level), preferences)
+def skip(reason: Reason) -> Decision:
+    return Decision(Verdict.SKIP, reason)
 
 
 @pytest.mark.parametrize(
-    ("alert", "preferences", "expected"),
+    ("audience", "preferences", "expected"),
     [
-        (Audience({"world"}, Level.FLASH), Preferences(), OUTSIDE),
-        (Audience({"world"}, Level.FLASH), Preferences(topics=("sport",)), OUTSIDE),
-        (Audience({"world"}, Level.UPDATE), Preferences(topics=("world",)), SEND),
-        (Audience({"world"}, Level.UPDATE), Preferences(topics=("world",), min_level=Level.BREAKING), SKIP_LEVEL),
+        (alert("flash"), Preferences(), OUTSIDE),
+        (alert("flash"), wants(topics=["sport"]), OUTSIDE),
+        (alert("update"), wants(), SEND),
+        (alert("update"), wants(min_level="breaking"), skip(Reason.LEVEL)),
         # A topic's own level beats the general one, both ways.
-        (
-            Audience({"world"}, Level.UPDATE),
-            Preferences(topics=("world",), min_level=Level.FLASH, topic_levels={"world": Level.UPDATE}),
-            SEND,
-        ),
-        (
-            Audience({"world"}, Level.BREAKING),
-            Preferences(topics=("world",), topic_levels={"world": Level.FLASH}),
-            SKIP_LEVEL,
-        ),
+        (alert("update"), wants(min_level="flash", topic_levels={"world": "update"}), SEND),
+        (alert(), wants(topic_levels={"world": "flash"}), skip(Reason.LEVEL)),
         # One followed topic that admits the level is enough.
         (
-            Audience({"world", "sport"}, Level.BREAKING),
-            Preferences(topics=("world", "sport"), topic_levels={"sport": Level.FLASH}),
+            alert(topics={"world", "sport"}),
+            wants(topics=["world", "sport"], topic_levels={"sport": "flash"}),
             SEND,
         ),
         # A level for a topic that is not followed says nothing.
         (
-            Audience({"world", "sport"}, Level.UPDATE),
-            Preferences(topics=("sport",), min_level=Level.FLASH, topic_levels={"world": Level.UPDATE}),
-            SKIP_LEVEL,
+            alert("update", topics={"world", "sport"}),
+            wants(topics=["sport"], min_level="flash", topic_levels={"world": "update"}),
+            skip(Reason.LEVEL),
         ),
+        # A followed story makes the audience without a topic, and admits all levels.
+        (alert("update", story="aleppo"), wants(topics=[], min_level="flash", followed_stories=["aleppo"]), SEND),
+        (alert("update", story="aleppo"), wants(min_level="flash", followed_stories=["aleppo"]), SEND),
+        (alert("update", story="budget"), wants(topics=[], followed_stories=["aleppo"]), OUTSIDE),
+        (alert("update"), wants(topics=[], followed_stories=["aleppo"]), OUTSIDE),
+        (
+            alert("update", story="aleppo"),
+            wants(topics=[], followed_stories=[{"story": "aleppo", "until": NOW}]),
+            OUTSIDE,
+        ),
+        (
+            alert("update", story="aleppo"),
+            wants(min_level="flash", followed_stories=[{"story": "aleppo", "until": NOW}]),
+            skip(Reason.LEVEL),
+        ),
+        # Flash does not pass mute and snooze.
+        (alert("flash", story="aleppo"), wants(muted_stories=["aleppo"]), skip(Reason.MUTED_STORY)),
+        (alert("flash"), wants(snoozed_until=LATER), skip(Reason.SNOOZED)),
+        # Both end at their moment, not after it.
+        (alert("flash"), wants(snoozed_until=NOW), SEND),
+        (alert(story="aleppo"), wants(muted_stories=[{"story": "aleppo", "until": LATER}]), skip(Reason.MUTED_STORY)),
+        (alert(story="aleppo"), wants(muted_stories=[{"story": "aleppo", "until": NOW}]), SEND),
+        (alert(story="budget"), wants(muted_stories=["aleppo"]), SEND),
+        (alert(), wants(muted_stories=["aleppo"]), SEND),
+        # Followed and muted at once: muted comes first.
+        (alert(story="a"), wants(followed_stories=["a"], muted_stories=["a"]), skip(Reason.MUTED_STORY)),
     ],
 )
-def test_the_contracts_cases(alert: Audience, preferences: Preferences, expected: Decision) -> None:
-    assert decide(alert, preferences, NOW) == expected
+def test_audience_stories_and_levels(audience: Audience, preferences: Preferences, expected: Decision) -> None:
+    assert decide(audience, preferences, NOW) == expected
 
 
 @pytest.mark.parametrize(
-    ("decision", "mark"), [(SEND, Mark.PENDING), (OUTSIDE, Mark.OUTSIDE), (SKIP_LEVEL, Mark.LEVEL)]
+    ("said", "read", "sent"),
+    [
+        (None, "en", True),
+        ("en", None, True),
+        ("en", "en", True),
+        ("en", "de", False),
+        ("en-GB", "en", True),
+        ("en", "en-GB", True),
+        ("EN-gb", "en-GB", True),
+        ("en-GB", "en-US", False),
+        ("pt-BR", "pt-PT", False),
+        ("zh-Hant-TW", "zh-Hant", True),
+        # A prefix of letters is no language.
+        ("es", "est", False),
+    ],
 )
-def test_each_decision_has_its_byte(decision: Decision, mark: Mark) -> None:
-    assert planned(decision) is mark
+def test_languages(said: str | None, read: str | None, sent: bool) -> None:
+    expected = SEND if sent else skip(Reason.LANGUAGE)
+    assert decide(alert(language=said), wants(language=read), NOW) == expected
+
+
+def test_the_order_of_the_rules() -> None:
+    """All rules apply at once; each is taken away in its turn, and the next one decides."""
+    audience = alert("update", story="aleppo", language="en")
+    against: dict[str, Any] = {
+        "topics": ["sport"],
+        "language": "de",
+        "muted_stories": ["aleppo"],
+        "snoozed_until": NIGHT + timedelta(hours=1),
+        "min_level": "flash",
+        "quiet_hours": {**HOURS, "then": "drop"},
+        "daily_cap": {"count": 0},
+    }
+    steps = [("topics", ["world"]), ("language", "en"), ("muted_stories", []), ("snoozed_until", None)]
+    steps += [("min_level", "update"), ("quiet_hours", None), ("daily_cap", None)]
+    met = []
+    for name, harmless in steps:
+        decision = decide(audience, Preferences.model_validate(against), NIGHT)
+        met.append(decision.reason or decision.verdict)
+        against[name] = harmless
+    assert met == ["outside", "language", "muted_story", "snoozed", "level", "quiet_hours", "daily_cap"]
+    assert decide(audience, Preferences.model_validate(against), NIGHT) == SEND
+
+
+@pytest.mark.parametrize("level", ORDER)
+@pytest.mark.parametrize("wake_for", [None, *ORDER])
+def test_who_is_woken(level: str, wake_for: str | None) -> None:
+    preferences = wants(quiet_hours={**HOURS, "wake_for": wake_for})
+    wakes = wake_for is not None and ORDER.index(level) >= ORDER.index(wake_for)
+    expected = SEND if wakes else Decision(Verdict.DEFER, Reason.QUIET_HOURS, SEVEN)
+    assert decide(alert(level), preferences, NIGHT) == expected
+    assert quiet_until(alert(level), preferences, NIGHT) == expected.until
+    assert decide(alert(level), preferences, SEVEN) == SEND
+
+
+def test_dropped_in_quiet_hours() -> None:
+    assert decide(alert(), wants(quiet_hours={**HOURS, "then": "drop"}), NIGHT) == skip(Reason.QUIET_HOURS)
+
+
+@pytest.mark.parametrize(
+    ("own", "readers", "site", "quiet"),
+    [
+        (None, None, "UTC", True),
+        (None, None, "Asia/Tokyo", False),
+        (None, "Asia/Tokyo", "UTC", False),
+        ("Europe/London", "Asia/Tokyo", "Asia/Tokyo", True),
+        ("Asia/Tokyo", "Europe/London", "UTC", False),
+    ],
+)
+def test_whose_zone(own: str | None, readers: str | None, site: str, quiet: bool) -> None:
+    """Quiet hours and cap take their own zone, else the reader's, else the site's. In Tokyo it is 8 o'clock."""
+    preferences = wants(
+        time_zone=readers,
+        quiet_hours={**HOURS, "time_zone": own},
+        daily_cap={"count": 1, "time_zone": own},
+    )
+    audience = alert(site_zone=site)
+    assert (decide(audience, preferences, NIGHT).verdict is Verdict.DEFER) is quiet
+    first = (NIGHT - datetime(1970, 1, 1, tzinfo=UTC)).days
+    assert cap_day(audience, preferences, NIGHT) == (first if quiet else first + 1)
+
+
+@pytest.mark.parametrize(
+    ("level", "cap", "had", "sent", "counted"),
+    [
+        ("breaking", {"count": 2}, 1, True, True),
+        ("breaking", {"count": 2}, 2, False, True),
+        ("breaking", {"count": 2}, 3, False, True),
+        ("breaking", {"count": 0}, 0, False, True),
+        ("flash", {"count": 2}, 2, False, True),
+        ("flash", {"count": 2, "flash_exempt": True}, 2, True, False),
+        ("flash", {"count": 0, "flash_exempt": True}, 0, True, False),
+        ("breaking", {"count": 2, "flash_exempt": True}, 2, False, True),
+        ("breaking", None, 1_000, True, False),
+    ],
+)
+def test_caps(level: str, cap: dict[str, Any] | None, had: int, sent: bool, counted: bool) -> None:
+    preferences = wants(daily_cap=cap)
+    assert decide(alert(level), preferences, NOW, had) == (SEND if sent else skip(Reason.DAILY_CAP))
+    assert counts(alert(level), preferences) is counted
+
+
+def test_without_a_cap_there_is_no_day() -> None:
+    assert cap_day(alert(), wants(), NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        # Not asked again: topics, language, level, cap.
+        ({"topics": [], "language": "de", "min_level": "flash", "daily_cap": {"count": 0}}, SEND),
+        ({"muted_stories": ["aleppo"]}, skip(Reason.MUTED_STORY)),
+        ({"snoozed_until": NIGHT + timedelta(hours=1)}, skip(Reason.SNOOZED)),
+        ({"quiet_hours": HOURS}, Decision(Verdict.DEFER, Reason.QUIET_HOURS, SEVEN)),
+        # Whoever had the original is told, if later, even where other alerts are dropped.
+        ({"quiet_hours": {**HOURS, "then": "drop"}}, Decision(Verdict.DEFER, Reason.QUIET_HOURS, SEVEN)),
+        ({"quiet_hours": {**HOURS, "wake_for": "update"}}, SEND),
+    ],
+)
+def test_follow_ups(given: dict[str, Any], expected: Decision) -> None:
+    audience = alert("update", story="aleppo", language="en", follows_up=True)
+    preferences = wants(**given)
+    assert decide(audience, preferences, NIGHT, had_today=9) == expected
+    assert not counts(audience, preferences)
 
 
 def test_levels_admit_what_is_as_big_or_bigger() -> None:

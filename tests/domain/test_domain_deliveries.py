@@ -1,13 +1,18 @@
 """The table of answers and the ledger's bytes."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.domain.decisions import OUTSIDE, SEND, Decision, Reason, Verdict
 from tocsin.domain.deliveries import (
+    GIVEN_BACK,
     MARK_OF,
     OUTCOMES,
     SKIPPED,
+    TURNED,
     UNFINISHED,
     Answer,
     Failure,
@@ -16,6 +21,9 @@ from tocsin.domain.deliveries import (
     Outcome,
     Rule,
     classify,
+    planned,
+    told,
+    turned,
 )
 
 ACCEPTED = Rule(Outcome.ACCEPTED)
@@ -75,16 +83,71 @@ def test_labels(answer: Answer, label: str) -> None:
 
 def test_bytes_are_one_each_and_never_change() -> None:
     assert {mark.name: str(mark) for mark in Mark} == {
-        "NOBODY": "\0", "OUTSIDE": "-", "LEVEL": "l", "PENDING": "p", "RETRYING": "r", "ACCEPTED": "a", "GONE": "g",
-        "REJECTED": "x", "EXPIRED": "e", "STOPPED": "s", "OPTED_OUT": "o", "SET_ASIDE": "k", "DEFERRED": "d",
+        "NOBODY": "\0", "OUTSIDE": "-", "LANGUAGE": "n", "MUTED_STORY": "m", "SNOOZED": "z", "LEVEL": "l",
+        "QUIET_HOURS": "q", "DAILY_CAP": "c", "PENDING": "p", "RETRYING": "r", "ACCEPTED": "a", "GONE": "g",
+        "REJECTED": "x", "EXPIRED": "e", "STOPPED": "s", "CORRECTED": "w", "OPTED_OUT": "o", "SET_ASIDE": "k",
+        "DEFERRED": "d", "TURNED_LANGUAGE": "N", "TURNED_MUTED_STORY": "M", "TURNED_SNOOZED": "Z", "TURNED_LEVEL": "L",
+        "TURNED_QUIET_HOURS": "Q", "TURNED_DAILY_CAP": "C",
     }  # fmt: skip
 
 
 def test_every_byte_is_counted_in_one_place() -> None:
     nowhere = {Mark.NOBODY, Mark.OUTSIDE}
-    places = [*OUTCOMES.values(), *SKIPPED.values(), *nowhere]
-    assert sorted(places) == sorted(Mark)
-    assert set(UNFINISHED) < set(OUTCOMES.values())
+    counted = [mark for marks in OUTCOMES.values() for mark in marks]
+    assert sorted([*counted, *SKIPPED.values(), *nowhere]) == sorted(Mark)
+    assert set(UNFINISHED) < set(counted)
+    assert list(SKIPPED) == list(TURNED) == list(Reason)
+
+
+def test_a_count_is_given_back_exactly_where_the_reader_did_not_get_it_in_the_end() -> None:
+    open_or_had = {Mark.PENDING, Mark.RETRYING, Mark.DEFERRED, Mark.ACCEPTED}
+    assert {mark for marks in OUTCOMES.values() for mark in marks} == GIVEN_BACK | open_or_had
+    assert not GIVEN_BACK & open_or_had
+
+
+LATER = Decision(Verdict.DEFER, Reason.QUIET_HOURS, datetime(2026, 3, 2, 7, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("decision", "before", "at_the_turn"),
+    [
+        (SEND, Mark.PENDING, Mark.PENDING),
+        (LATER, Mark.DEFERRED, Mark.DEFERRED),
+        (OUTSIDE, Mark.OUTSIDE, Mark.OPTED_OUT),
+        *((Decision(Verdict.SKIP, reason), SKIPPED[reason], TURNED[reason]) for reason in Reason),
+    ],
+)
+def test_each_decision_has_its_byte(decision: Decision, before: Mark, at_the_turn: Mark) -> None:
+    assert (planned(decision), turned(decision)) == (before, at_the_turn)
+
+
+def test_what_a_reader_is_told() -> None:
+    assert {mark.name: told(mark) for mark in Mark} == {
+        "NOBODY": ("skipped", "subscribed_later"),
+        "OUTSIDE": ("skipped", "not_followed"),
+        "PENDING": ("pending", None),
+        "RETRYING": ("retrying", None),
+        "ACCEPTED": ("accepted", None),
+        "GONE": ("gone", None),
+        "REJECTED": ("rejected", None),
+        "EXPIRED": ("expired", None),
+        "STOPPED": ("stopped", None),
+        "CORRECTED": ("stopped", "corrected"),
+        "OPTED_OUT": ("opted_out", None),
+        "SET_ASIDE": ("set_aside", None),
+        "DEFERRED": ("deferred", "quiet_hours"),
+        **{reason.name: ("skipped", reason) for reason in Reason},
+        **{f"TURNED_{reason.name}": ("opted_out", reason) for reason in Reason},
+    }
+
+
+@pytest.mark.parametrize("mark", Mark)
+def test_a_reader_is_told_what_is_counted(mark: Mark) -> None:
+    outcome, reason = told(mark)
+    counted = [name for name, marks in OUTCOMES.items() if mark in marks]
+    assert counted == ([] if outcome == "skipped" else [outcome])
+    if mark in SKIPPED.values():
+        assert SKIPPED[Reason(str(reason))] is mark
 
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(Mark))))
@@ -96,7 +159,9 @@ def test_the_counts_add_up_whatever_is_marked(marks: list[tuple[int, Mark]]) -> 
 
     assert [ledger[slot] for slot in range(1_000)] == plain
     assert sum(ledger.count(mark) for mark in Mark) == 1_000
-    assert ledger.eligible == sum(mark in OUTCOMES.values() for mark in plain)
+    totals = {name: sum(mark in marks for mark in plain) for name, marks in OUTCOMES.items()}
+    assert {name: ledger.total(name) for name in OUTCOMES} == totals
+    assert ledger.eligible == sum(totals.values())
     for mark in Mark:
         assert list(ledger.slots(mark)) == [slot for slot, at in enumerate(plain) if at is mark]
     assert bytes(Ledger(bytes(ledger))) == bytes(ledger)

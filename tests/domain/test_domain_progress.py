@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import NOW
-from tocsin.domain.deliveries import OUTCOMES, Ledger, Mark
-from tocsin.domain.progress import Progress, ShardCounts, bucket_seconds, percentile, time_bucket
+from tocsin.domain.deliveries import OUTCOMES, SKIPPED, Ledger, Mark
+from tocsin.domain.progress import Progress, ShardAccount, Times, bucket_seconds, percentile, time_bucket
 
 ledgers = st.lists(st.sampled_from(Mark), max_size=60).map(lambda marks: Ledger("".join(marks).encode("latin-1")))
 
@@ -40,49 +40,45 @@ def test_there_is_no_percentile_of_nothing() -> None:
 
 @given(st.lists(ledgers))
 def test_every_reader_is_accounted_for_once(shards: list[Ledger]) -> None:
-    whole = Progress.total(ShardCounts.of(ledger, ledger.eligible) for ledger in shards)
+    whole = Progress.total(ShardAccount(ledger.eligible, ledger) for ledger in shards)
     counts = whole.counts()
     assert counts["eligible"] == sum(counts[name] for name in OUTCOMES)
     assert whole.unaccounted == counts["unaccounted"] == 0
     marks = b"".join(map(bytes, shards))
     assert counts["accepted"] == marks.count(b"a")
-    assert whole.skipped["level"] == marks.count(b"l")
+    assert counts["opted_out"] == sum(marks.count(mark) for mark in (b"o", b"N", b"M", b"Z", b"L", b"Q", b"C"))
+    assert counts["stopped"] == marks.count(b"s") + marks.count(b"w")
+    skipped = {str(reason): marks.count(mark.encode("latin-1")) for reason, mark in SKIPPED.items()}
+    assert whole.skipped == Counter(skipped)
+    nowhere = marks.count(b"\0") + marks.count(b"-")
+    assert counts["eligible"] + whole.skipped.total() + nowhere == len(marks)
 
 
 def test_a_reader_of_whom_nothing_is_known_is_seen() -> None:
-    assert Progress.total([ShardCounts.of(Ledger(b"aap"), 4)]).unaccounted == 1
+    assert Progress.total([ShardAccount(4, Ledger(b"aap"))]).unaccounted == 1
 
 
 @given(st.lists(ledgers, min_size=2))
 def test_sums_know_no_order(shards: list[Ledger]) -> None:
     parts = [
-        ShardCounts(
-            ledger.eligible,
-            {"accepted": ledger.count(Mark.ACCEPTED)},
-            {"level": ledger.count(Mark.LEVEL)},
-            {at: at + 1},
-            within=at,
-            first_ms=None if at == 1 else 1_000 - at,
-            first_request_ms=None,
-        )
+        ShardAccount(ledger.eligible, ledger, Times({at: at + 1}, within=at, first_ms=None if at == 1 else 1_000 - at))
         for at, ledger in enumerate(shards)
     ]
     one, other = Progress.total(parts), Progress.total(reversed(parts))
     assert one.as_json({}, NOW) == other.as_json({}, NOW)
     assert one.within == sum(range(len(parts)))
-    assert one.first_ms == min(part.first_ms for part in parts if part.first_ms is not None)
+    assert one.first_ms == min(part.times.first_ms for part in parts if part.times.first_ms is not None)
     assert one.first_request_ms is None
 
 
-def test_what_was_timed_is_carried_on() -> None:
-    before = ShardCounts(2, {}, {}, {3: 1}, within=1, first_ms=5, first_request_ms=4)
-    after = ShardCounts.of(Ledger(b"aa"), 2, before)
-    assert (after.times, after.within, after.first_ms, after.first_request_ms) == ({3: 1}, 1, 5, 4)
-    assert after.outcomes["accepted"] == 2
+def test_the_first_of_all_shards_is_the_alerts() -> None:
+    shards = [Times(first_ms=7, first_request_ms=5), Times(), Times(first_ms=6, first_request_ms=None)]
+    whole = Progress.total(ShardAccount(0, Ledger(b""), times) for times in shards)
+    assert (whole.first_ms, whole.first_request_ms) == (6, 5)
 
 
 def test_the_contracts_names() -> None:
-    part = ShardCounts.of(Ledger(b"aapl-"), 3)
+    part = ShardAccount(3, Ledger(b"aapl-"))
     whole = Progress.total([part])
     in_damascus = NOW.astimezone(timezone(timedelta(hours=3)))
     whole.first_ms = int(NOW.timestamp() * 1000) + 250

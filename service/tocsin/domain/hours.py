@@ -87,13 +87,19 @@ def _end_of(now: datetime, zone: ZoneInfo, start: time, end: time) -> datetime |
 
 
 def _moment(day: date, wall: time, zone: ZoneInfo, fold: int) -> datetime:
-    """When a wall clock shows this time: of two such moments the first (fold 0) or the second, and where the clock
+    """When a wall clock comes to this time: of two such moments the first (fold 0) or the second, and where the clock
     jumps over it, the moment at which it jumps (PEP 495)."""
     local = datetime.combine(day, wall, zone)
     early, late = (local.replace(fold=each).astimezone(UTC) for each in (0, 1))
     if early > late:  # in a gap the two folds give the moments seen from either side of it
         return _jump(late, early, zone)
-    return late if fold else early
+    return early if fold == 0 or _goes_back_to(late, local, zone) else late
+
+
+def _goes_back_to(late: datetime, local: datetime, zone: ZoneInfo) -> bool:
+    """Whether the clock is set back to this very time: it showed it before, and nothing before it again."""
+    shown = (late - timedelta(minutes=1)).astimezone(zone)
+    return shown.replace(tzinfo=None) > local.replace(tzinfo=None)
 
 
 def _jump(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

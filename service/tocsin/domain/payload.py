@@ -13,8 +13,9 @@ from tocsin.domain.text import shortened
 # Bridged Android at Mozilla takes about 2,744 bytes; every push service takes this.
 MAX_PAYLOAD = 2_700
 
-# A summary names no more than fit well into a payload.
+# A summary's body in graphemes, and how many alerts it names by their ids: the first that fits into a payload.
 MOST_NAMED = 20
+_SUMMARY_SIZES = ((MAX_BODY, MOST_NAMED), (150, MOST_NAMED), (60, 10), (20, 5), (1, 1))
 
 _URGENCY = {Level.FLASH: "high", Level.BREAKING: "high", Level.UPDATE: "normal"}
 
@@ -50,20 +51,29 @@ def notification(alert: Alert) -> bytes:
 def summary(alerts: Sequence[Alert], site_name: str) -> bytes:
     """Several alerts that waited for the end of a reader's quiet hours, as one; the newest comes first.
 
-    A click leads to the biggest of them, and of these to the newest.
+    A click leads to the biggest of them, and of these to the newest. Where a link or a script takes many bytes, fewer
+    are named: it always fits, or nobody would get any of them.
     """
+    for most, named in _SUMMARY_SIZES:
+        payload = _summary(alerts, site_name, most, named)
+        if len(payload) <= MAX_PAYLOAD:
+            break
+    return payload
+
+
+def _summary(alerts: Sequence[Alert], site_name: str, most: int, named: int) -> bytes:
     biggest = max(alerts, key=lambda alert: alert.draft.level.rank)
     shown = {
         "title": shortened(f"{site_name}: {len(alerts)} alerts while it was quiet", MAX_HEADLINE),
         "navigate": biggest.draft.url,
-        "body": shortened(" · ".join(alert.draft.headline for alert in alerts), MAX_BODY),
+        "body": shortened(" · ".join(alert.draft.headline for alert in alerts), most),
         "dir": "auto",
         "tag": summary_key(alerts),
         "silent": False,
         "data": {
             "tocsin": {
                 "alert": biggest.id,
-                "alerts": [alert.id for alert in alerts[:MOST_NAMED]],
+                "alerts": [alert.id for alert in alerts[:named]],
                 "level": biggest.draft.level,
             }
         },

@@ -3,7 +3,6 @@ what is personal and changes often is kept apart."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
@@ -43,15 +42,17 @@ class Preferences(BaseModel):
     def _in_utc(self, value: AwareDatetime | None) -> str | None:
         return None if value is None else utc(value)
 
-    @cached_property
+    # Not cached: a copy with other personal parts would take the text along.
+    @property
     def canonical(self) -> str:
         """The text of what is not personal, under which it is interned; defaults are left out."""
         return _ordered(self).model_dump_json(exclude_defaults=True, exclude=_PERSONAL)
 
-    @cached_property
+    @property
     def personal(self) -> str:
         """The text of what is personal; empty for the many who have nothing of the kind."""
-        text = _ordered(self).model_dump_json(exclude_defaults=True, include=_PERSONAL)
+        # `exclude_defaults` alone keeps the null of a field with a serializer of its own.
+        text = _ordered(self).model_dump_json(exclude_defaults=True, exclude_none=True, include=_PERSONAL)
         return "" if text == "{}" else text
 
     def with_personal(self, text: str | bytes) -> "Preferences":

@@ -1,0 +1,138 @@
+"""The preferences' contract (docs/api.md) written down a second time, plainly and slowly, from its words alone.
+
+It knows nothing of Tocsin's code: preferences and alerts are the JSON that readers and editors send, and quiet hours
+are found by walking along the wall clock minute by minute. Tests compare the two.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+Json = Mapping[str, Any]
+
+LEVELS = ["update", "breaking", "flash"]
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+class Answer(NamedTuple):
+    """`verdict` is send, defer, skip or outside; `until` is the end of the quiet hours for one who is deferred."""
+
+    verdict: str
+    reason: str | None = None
+    until: datetime | None = None
+
+
+def answer(alert: Json, wants: Json, now: datetime, site_zone: str = "UTC", had_today: int = 0) -> Answer:
+    """The contract's `decide`; an alert with `follows_up` is a correction or retraction for one who is to be told."""
+    follows_up = alert.get("follows_up", False)
+    topics = [topic for topic in alert["topics"] if topic in wants.get("topics", ())]
+    story = alert.get("story")
+    follows_story = _chosen(wants.get("followed_stories", ()), story, now)
+    if not follows_up:
+        if not topics and not follows_story:
+            return Answer("outside")
+        if alert.get("language") and wants.get("language") and not _understood(alert["language"], wants["language"]):
+            return Answer("skip", "language")
+    if _chosen(wants.get("muted_stories", ()), story, now):
+        return Answer("skip", "muted_story")
+    if wants.get("snoozed_until") and now < _moment(wants["snoozed_until"]):
+        return Answer("skip", "snoozed")
+    if not follows_up and not follows_story:
+        least = [wants.get("topic_levels", {}).get(topic, wants.get("min_level", "update")) for topic in topics]
+        if not any(_as_big(alert["level"], each) for each in least):
+            return Answer("skip", "level")
+    until = quiet_until(alert, wants, now, site_zone)
+    if until is not None:
+        if wants["quiet_hours"].get("then") == "drop" and not follows_up:
+            return Answer("skip", "quiet_hours")
+        return Answer("defer", "quiet_hours", until)
+    if counts(alert, wants) and had_today >= wants["daily_cap"]["count"]:
+        return Answer("skip", "daily_cap")
+    return Answer("send")
+
+
+def counts(alert: Json, wants: Json) -> bool:
+    """Whether an alert counts under the reader's cap; a correction does not at all."""
+    cap = wants.get("daily_cap")
+    if not cap or alert.get("follows_up"):
+        return False
+    return not (cap.get("flash_exempt") and alert["level"] == "flash")
+
+
+def own_day(wants: Json, now: datetime, site_zone: str = "UTC") -> date:
+    """The day of the reader's cap."""
+    return now.astimezone(ZoneInfo(_zone(wants, "daily_cap", site_zone))).date()
+
+
+def quiet_until(alert: Json, wants: Json, now: datetime, site_zone: str = "UTC") -> datetime | None:
+    hours = wants.get("quiet_hours")
+    if not hours or (hours.get("wake_for") and _as_big(alert["level"], hours["wake_for"])):
+        return None
+    minute = now.replace(second=0, microsecond=0)
+    return quiet_end(hours["start"], hours["end"], _zone(wants, "quiet_hours", site_zone), minute)
+
+
+@cache
+def quiet_end(start: str, end: str, zone: str, now: datetime) -> datetime | None:
+    """The end of the quiet hours that this minute lies in, None where it lies in none.
+
+    A night begins with the first minute of its day at which the clock shows its start or has jumped over it. It ends
+    when the clock passes its end for the last time: one that goes back to before the end makes the night longer.
+    """
+    nights = list(_nights(start, end, zone, now))
+    until = now
+    while found := next((last for first, last in nights if first <= until < last), None):
+        until = found
+    return None if until == now else until
+
+
+def _nights(start: str, end: str, zone: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    shown = list(_walk(zone, now - 3 * DAY, now + 4 * DAY))
+    today = now.astimezone(ZoneInfo(zone)).date()
+    for days in (-2, -1, 0, 1, 2):
+        day = today + days * DAY
+        starts = datetime.combine(day, time.fromisoformat(start))
+        ends = datetime.combine(day if start < end else day + DAY, time.fromisoformat(end))
+        begins = next(moment for moment, wall in shown if wall >= starts)
+        passes = [
+            moment for (moment, wall), (_, before) in zip(shown[1:], shown, strict=False) if before < ends <= wall
+        ]
+        yield begins, passes[-1]
+
+
+def _walk(zone: str, first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Each minute and what a clock on the wall shows then."""
+    info, moment = ZoneInfo(zone), first.astimezone(UTC)
+    while moment <= last:
+        yield moment, moment.astimezone(info).replace(tzinfo=None)
+        moment += MINUTE
+
+
+def _zone(wants: Json, part: str, site_zone: str) -> str:
+    zone: str = (wants.get(part) or {}).get("time_zone") or wants.get("time_zone") or site_zone
+    return zone
+
+
+def _chosen(choices: Sequence[Any], story: str | None, now: datetime) -> bool:
+    for choice in choices:
+        name, until = (choice, None) if isinstance(choice, str) else (choice["story"], choice.get("until"))
+        if name == story and (until is None or now < _moment(until)):
+            return True
+    return False
+
+
+def _understood(one: str, other: str) -> bool:
+    """The same language, or one is a more special form of the other."""
+    mine, theirs = f"{one.lower()}-", f"{other.lower()}-"
+    return mine.startswith(theirs) or theirs.startswith(mine)
+
+
+def _as_big(level: str, least: str) -> bool:
+    return LEVELS.index(level) >= LEVELS.index(least)
+
+
+def _moment(text: str | datetime) -> datetime:
+    return text if isinstance(text, datetime) else datetime.fromisoformat(text)
