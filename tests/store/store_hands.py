@@ -1,27 +1,26 @@
 """A worker without push services: the steps of one shard, one at a time, so that a test may come between any two."""
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from samples import NOW, an_alert
+from samples import an_alert
 from tocsin import clock
 from tocsin.domain.alerts import Alert
-from tocsin.domain.decisions import decide
-from tocsin.domain.deliveries import Ledger, Mark, planned
-from tocsin.domain.progress import ShardCounts
+from tocsin.domain.deliveries import Ledger, Mark
+from tocsin.domain.progress import Times
 from tocsin.domain.queues import PRIORITY, STANDARD
-from tocsin.domain.subscriptions import SHARD_SIZE, Address, Record
+from tocsin.domain.subscriptions import SHARD_SIZE
+from tocsin.planning import Planner, ShardPlan
 from tocsin.store.alerts import HELD, PREFIX
-from tocsin.store.ledgers import Recipient, Retry
-from tocsin.store.profiles import NOBODY
-from tocsin.store.runs import Claim, Go, Unbegun
+from tocsin.store.ledgers import Kept, Recipient, Retry, Window
+from tocsin.store.runs import ROUND, Claim, Unbegun
 from tocsin.store.store import Store
 
 ALL = (PRIORITY, STANDARD)
+NOW_MS = 1_772_366_400_000
 PAST = 1
-
 
 _LATER = itertools.count()
 
@@ -36,8 +35,13 @@ async def queue(store: Store, key: str = "key", **changes: object) -> Alert:
 
 async def begin(store: Store, bounds: dict[str, int], key: str = "key", **changes: object) -> Alert:
     alert = await queue(store, key, **changes)
-    await store.runs.begin(alert.id, bounds, alert.attempts_end(clock.now()))
+    await begin_run(store, alert.id, bounds)
     return alert
+
+
+async def begin_run(store: Store, alert_id: str, bounds: Mapping[str, int], ends_at: datetime | None = None) -> bool:
+    began_at = await store.runs.now()
+    return await store.runs.begin(alert_id, bounds, began_at, ends_at or began_at + timedelta(hours=1))
 
 
 async def lapse(store: Store, claim: Claim, until_ms: int = PAST) -> None:
@@ -74,6 +78,12 @@ async def next_claim(store: Store, busy: Collection[tuple[str, str]] = (), queue
     return claim
 
 
+async def claimed(store: Store, busy: Collection[tuple[str, str]] = (), queues: Sequence[str] = ALL) -> Claim:
+    claim = await next_claim(store, busy, queues)
+    assert claim is not None
+    return claim
+
+
 async def work_off(store: Store, limit: int = 1_000) -> list[tuple[str, str]]:
     """Claims and finishes whatever is due, without sending; in the order in which the store chose."""
     done = []
@@ -87,96 +97,64 @@ async def work_off(store: Store, limit: int = 1_000) -> list[tuple[str, str]]:
 
 
 @dataclass
-class Window:
-    """Sent and not yet recorded."""
-
-    outcomes: dict[int, Mark]
-    recipients: dict[int, Recipient]
-
-
-@dataclass
 class Hand:
-    """What one worker knows of one shard. `window` is what it sent and has not recorded yet."""
+    """What one worker knows of one shard."""
 
     store: Store
     claim: Claim
-    alert: Alert
-    ledger: Ledger = field(default_factory=lambda: Ledger(b""))
-    counts: ShardCounts = field(default_factory=lambda: ShardCounts(0, {}, {}))
-    retries: dict[int, Retry] = field(default_factory=dict)
-    begun: bool = False
-    window: Window | None = None
+    kept: Kept
+    plan: ShardPlan = field(default_factory=ShardPlan)
 
-    async def begin(self) -> bool:
-        """Plans where nobody did; False when a later claim was here."""
-        kept = await self.store.ledgers.begin(self.claim)
-        if kept is None:
-            return False
-        self.begun = True
-        self.retries = kept.retries
-        if kept.ledger is not None and kept.counts is not None:
-            self.ledger, self.counts = kept.ledger, kept.counts
-            return True
-        bound = await self.store.runs.bound(self.claim)
-        first = int(self.claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        numbers = kept.profile_numbers[: max(0, bound - first)]
-        profiles = await self.store.profiles.get(set(numbers))
-        marks = [
-            Mark.NOBODY if number == NOBODY else planned(decide(self.alert.audience, profiles[number], NOW))
-            for number in numbers
-        ]
-        self.ledger = Ledger("".join(marks).encode("latin-1").ljust(SHARD_SIZE, b"\0"))
-        self.counts = ShardCounts.of(self.ledger, self.ledger.eligible)
-        return await self.write()
+    @property
+    def alert_id(self) -> str:
+        return self.claim.alert_id
 
-    async def check(self) -> Go:
-        return (await self.store.runs.check(self.claim))[0]
+    async def write(self, marks: Mapping[int, Mark] | None = None, **parts: object) -> list[int] | None:
+        """A window with these marks of its own alert, and with `parts` of a Window besides."""
+        whole = {"changes": {self.alert_id: marks} if marks else {}, "times": Times(), "retries": {}, **parts}
+        return await self.store.ledgers.write(self.claim, Window(**whole), NOW_MS)  # type: ignore[arg-type]
 
-    def slots(self, most: int) -> list[int]:
-        return [*self.ledger.slots(Mark.RETRYING), *self.ledger.slots(Mark.PENDING)][:most]
-
-    async def read(self, slots: list[int]) -> dict[int, Recipient] | None:
-        rows = await self.store.ledgers.read(self.claim, slots)
+    async def read(self, slots: Sequence[int]) -> dict[int, Recipient] | None:
+        rows = await self.store.ledgers.try_window(self.claim, slots)
         return None if rows is None else {row.slot: row for row in rows}
 
-    async def record(self) -> bool:
-        """Writes what became of the window; False when the shard is not ours any more."""
-        assert self.window is not None
-        window, self.window = self.window, None
-        gone = []
-        for slot, mark in window.outcomes.items():
-            self.ledger[slot] = mark
-            self.retries.pop(slot, None)
-            if mark is Mark.RETRYING:
-                self.retries[slot] = Retry(1, 0)
-            packed = window.recipients[slot].packed
-            if mark is Mark.GONE and packed is not None:
-                gone.append((slot, packed, Record.unpack(packed).endpoint))
-        return await self.write(gone)
-
-    async def end_all(self, mark: Mark) -> bool:
-        for slot in self.slots(SHARD_SIZE):
-            self.ledger[slot] = mark
-        self.retries = {}
-        return await self.write() and await self.store.runs.finish(self.claim)
-
-    async def write(self, gone: list[tuple[int, bytes, str]] | None = None) -> bool:
-        self.counts = ShardCounts.of(self.ledger, self.counts.eligible, self.counts)
-        dropped = await self.store.ledgers.write(self.claim, self.ledger, self.counts, self.retries, gone or ())
-        first = int(self.claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        for slot, packed, _ in gone or ():
-            if dropped is not None and slot in dropped:
-                digest = Record.unpack(packed).digest
-                address = Address(self.claim.push_service, first + slot)
-                await self.store.subscriptions.forget(address, digest, clock.milliseconds(clock.now()))
-        return dropped is not None
+    async def ledger(self) -> bytes:
+        """What is kept, without those who are nobody at its end."""
+        return bytes(await ledger_of(self.store, self.claim)).rstrip(b"\0")
 
 
-async def hand(store: Store, alert: Alert) -> Hand:
-    """A worker with the next shard, begun."""
+async def ledger_of(store: Store, claim: Claim) -> Ledger:
+    return (await store.ledgers.ledgers(claim.shard, [claim.alert_id]))[claim.alert_id]
+
+
+async def take_up(store: Store, claim: Claim) -> Hand:
+    kept = await store.ledgers.begin(claim)
+    assert kept is not None
+    return Hand(store, claim, kept)
+
+
+async def hand(store: Store, alert: Alert, now: datetime | None = None) -> Hand:
+    """A worker with the next shard of this alert, planned as a worker plans it, caps aside."""
     claim = await next_claim(store)
     assert claim is not None
     assert claim.alert_id == alert.id
-    worker = Hand(store, claim, alert)
-    assert await worker.begin()
+    worker = await take_up(store, claim)
+    if worker.kept.ledger is None:
+        first = int(claim.shard.rpartition(".")[2]) * SHARD_SIZE
+        numbers = worker.kept.profile_numbers[: max(0, await store.runs.bound(claim) - first)]
+        planner = Planner(store.profiles, store.ledgers, alert.audience("UTC"))
+        worker.plan = await planner.plan(claim.shard, numbers, now or clock.now())
+        whole = [*worker.plan.marks, *[Mark.NOBODY] * (SHARD_SIZE - len(worker.plan.marks))]
+        assert await worker.write(dict(enumerate(whole)), plans=True) is not None
     return worker
+
+
+async def round_claim(store: Store) -> Claim | None:
+    """The next shard of the round, where one is due."""
+    claim = await next_claim(store)
+    assert claim is None or claim.alert_id == ROUND
+    return claim
+
+
+def a_retry(attempts: int = 1, due_ms: int = PAST) -> Retry:
+    return Retry(attempts, due_ms)

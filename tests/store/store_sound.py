@@ -7,10 +7,12 @@ from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import SHARD_SIZE, Address, Record, Subscription
 from tocsin.store.client import Server
 from tocsin.store.index import Index
-from tocsin.store.numbers import REST_MS, Numbers
-from tocsin.store.profiles import NOBODY, Profiles, unpack_numbers
+from tocsin.store.numbers import REST_MS, Numbers, shards_below
+from tocsin.store.profiles import NOBODY, NUMBER, Profiles
+from tocsin.store.quarantine import Quarantine
+from tocsin.store.shards import PERSONAL, shard_key
 from tocsin.store.store import Store
-from tocsin.store.subscriptions import Kept, Subscriptions, shard_keys
+from tocsin.store.subscriptions import Kept, Subscriptions
 
 NOW_MS = 1_772_366_400_000
 LATER_MS = NOW_MS + 120_000
@@ -65,43 +67,66 @@ class _Mortal:
 
 def mortal_subscriptions(store: Store, lives: int) -> Subscriptions:
     server = MortalServer(store.server, lives)
-    return Subscriptions(server, Profiles(server), Numbers(server))
+    return Subscriptions(server, Profiles(server), Numbers(server), Quarantine(server))
 
 
 async def assert_sound(store: Store) -> dict[bytes, Address]:
-    """Every number is in use, free or reserved, and only one of them; every record is named by the index, and only it
-    has preferences. Gives who is kept where."""
-    redis, index = store.server.redis, Index(store.server)
+    """Every number is in use, free or reserved, and only one of them; every record, in quarantine or not, is named by
+    the index, and only it has preferences and a count under a cap. Gives who is kept where and not in quarantine."""
+    redis = store.server.redis
     kept: dict[bytes, Address] = {}
-    expected: set[Address] = set()
+    quarantined: dict[bytes, Address] = {}
     for push_service, bound in (await store.numbers.bounds()).items():
-        used: set[int] = set()
-        for shard in range(-(-bound // SHARD_SIZE)):
-            records, profiles, gone = shard_keys(f"{push_service}.{shard}")
-            assert await redis.hgetall(gone) == {}
-            slots = await redis.hkeys(f"{{{push_service}.{shard}}}:expected")
-            expected |= {Address(push_service, shard * SHARD_SIZE + int(slot)) for slot in slots}
-            numbers = unpack_numbers(await redis.get(profiles) or b"", SHARD_SIZE)
-            rows = await redis.hgetall(records)
-            assert {slot for slot, number in enumerate(numbers) if number != NOBODY} == set(map(int, rows))
-            for slot, packed in rows.items():
-                address = Address(push_service, shard * SHARD_SIZE + int(slot))
-                digest = Record.unpack(packed).digest
-                entry = await index.get(digest)
-                assert (entry.address, entry.ready) == (address, True)
-                assert digest not in kept
-                kept[digest] = address
-                used.add(address.number)
+        mine: dict[bytes, Address] = {}
+        away: dict[bytes, Address] = {}
+        expected: set[int] = set()
+        for shard in shards_below(push_service, bound):
+            here, gone = await _shard(store, shard)
+            assert not (mine.keys() | away.keys()) & (here.keys() | gone.keys())
+            mine |= here
+            away |= gone
+            slots = await redis.hkeys(shard_key(shard, "expected"))
+            expected |= {Address.of(shard, int(slot)).number for slot in slots}
+        used = {address.number for address in (*mine.values(), *away.values())}
+        assert len(used) == len(mine) + len(away), "two in one place"
         freed = {int(number) for number in await redis.zrange(f"{{numbers:{push_service}}}:freed", 0, -1)}
         reserved = {int(number) for number in await redis.hkeys(f"{{numbers:{push_service}}}:reserved")}
         assert not used & freed
         assert not used & reserved
         assert not freed & reserved
         assert used | freed | reserved == set(range(bound))
-        assert {address.number for address in expected if address.push_service == push_service} <= reserved
+        assert expected <= reserved
+        kept |= mine
+        quarantined |= away
+    for digest, address in {**kept, **quarantined}.items():
+        entry = await Index(store.server).get(digest)
+        assert (entry.address, entry.ready) == (address, True)
     named = 0
     async for bucket in redis.scan_iter(match="index:*", count=1_000):
         named += await redis.hlen(bucket)
-    pending = named - len(kept)
+    pending = named - len(kept) - len(quarantined)
     assert pending == 0
     return kept
+
+
+async def _shard(store: Store, shard: str) -> tuple[dict[bytes, Address], dict[bytes, Address]]:
+    """Who is there, and who is in quarantine."""
+    redis = store.server.redis
+    assert await redis.hgetall(shard_key(shard, "gone")) == {}
+    numbers = await store.profiles.of_shard(shard, SHARD_SIZE)
+    rows = {int(slot): row for slot, row in (await redis.hgetall(shard_key(shard, "records"))).items()}
+    away = {int(slot): row for slot, row in (await redis.hgetall(shard_key(shard, "quarantine"))).items()}
+    assert {slot for slot, number in enumerate(numbers) if number != NOBODY} == set(rows)
+    assert not rows.keys() & away.keys()
+    flagged = {slot for slot, number in enumerate(numbers) if number & PERSONAL}
+    flagged |= {slot for slot, row in away.items() if NUMBER.unpack(row[: NUMBER.size])[0] & PERSONAL}
+    assert {int(slot) for slot in await redis.hkeys(shard_key(shard, "personal"))} == flagged
+    assert {int(slot) for slot in await redis.hkeys(shard_key(shard, "caps"))} <= rows.keys() | away.keys()
+    here = {Record.unpack(row).digest: Address.of(shard, slot) for slot, row in rows.items()}
+    gone = {}
+    for each in await store.quarantine.of(shard):
+        record = await store.quarantine.record(each.address)
+        assert record is not None
+        gone[record.digest] = each.address
+    assert (len(here), len(gone)) == (len(rows), len(away))
+    return here, gone

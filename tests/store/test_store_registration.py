@@ -24,8 +24,8 @@ from tocsin.domain.errors import Conflict, UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.store.index import Index, pending, ready
 from tocsin.store.numbers import RESERVATION_MS
+from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
-from tocsin.store.subscriptions import shard_keys
 
 BROWSER = a_subscription("one")
 OTHER = a_subscription("two")
@@ -174,14 +174,14 @@ async def test_mending_leaves_what_is_completed_while_it_looks(store: Store, mon
     while await _die_at(store, step) and not (await Index(store.server).get(BROWSER.digest)).raw:
         step += 1
         await store.server.redis.flushall()
-    read = store.subscriptions._read
+    read = store.subscriptions._packed
 
     async def read_then_be_overtaken(address: object, digest: bytes) -> object:
         found = await read(address, digest)  # type: ignore[arg-type]
         await add(mortal_subscriptions(store, -1), BROWSER)
         return found
 
-    monkeypatch.setattr(store.subscriptions, "_read", read_then_be_overtaken)
+    monkeypatch.setattr(store.subscriptions, "_packed", read_then_be_overtaken)
     await store.subscriptions.mend(LATER_MS)
 
     monkeypatch.undo()
@@ -218,9 +218,8 @@ async def test_who_left_is_unknown_and_may_come_back(store: Store) -> None:
     kept = await add(store.subscriptions, BROWSER)
     await store.subscriptions.delete(kept, NOW_MS)
     assert await store.subscriptions.get(BROWSER.digest) is None
-    records, profiles, _ = shard_keys(kept.address.shard)
-    assert await store.server.redis.hlen(records) == 0
-    assert not any(await store.server.redis.get(profiles))
+    assert await store.server.redis.hlen(shard_key(kept.address.shard, "records")) == 0
+    assert not any(await store.server.redis.get(shard_key(kept.address.shard, "profiles")))
 
     again = await add(store.subscriptions, BROWSER, SPORT)
 
@@ -235,7 +234,7 @@ async def test_a_deletion_reaches_a_record_that_changed_since(store: Store) -> N
     await store.subscriptions.delete(seen, NOW_MS)
 
     assert await assert_sound(store) == {}
-    assert await store.server.redis.hlen(shard_keys(seen.address.shard)[0]) == 0
+    assert await store.server.redis.hlen(shard_key(seen.address.shard, "records")) == 0
 
 
 async def test_new_keys_do_not_bring_back_who_left(store: Store) -> None:
@@ -304,7 +303,7 @@ async def test_a_number_with_another_owner_is_not_mistaken(store: Store) -> None
 
 async def test_a_record_of_a_newer_version_is_refused(store: Store) -> None:
     kept = await add(store.subscriptions, BROWSER)
-    await store.server.redis.hset(shard_keys(kept.address.shard)[0], "0", b"\x02" + kept.packed[1:])
+    await store.server.redis.hset(shard_key(kept.address.shard, "records"), "0", b"\x02" + kept.packed[1:])
     with pytest.raises(UnknownRecord):
         await store.subscriptions.get(BROWSER.digest)
 

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import pytest
 from store_hands import (
     ALL,
     PAST,
-    Hand,
     begin,
+    begin_run,
+    claimed,
     due_at,
     hand,
     lapse,
     lease_left_ms,
-    next_claim,
     queue,
     store_ms,
+    take_up,
     unhold,
     work_off,
 )
@@ -27,25 +27,19 @@ from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.deliveries import Mark
 from tocsin.domain.queues import PRIORITY, STANDARD
-from tocsin.store.runs import Claim, Go, Runs, Unbegun
+from tocsin.store.alerts import PAUSED
+from tocsin.store.runs import Go, Runs, Unbegun
 from tocsin.store.store import Store
 
 LEASE_MS = 30_000
 
 
-async def claimed(store: Store, busy: Collection[tuple[str, str]] = (), queues: Sequence[str] = ALL) -> Claim:
-    claim = await next_claim(store, busy, queues)
-    assert claim is not None
-    return claim
-
-
 async def test_a_run_is_made_once_over_every_shard(store: Store) -> None:
     alert = await queue(store)
-    ends = clock.now() + timedelta(hours=1)
     assert await store.runs.left(alert.id) == 0
     assert await store.runs.claim(ALL, ()) == Unbegun(alert.id)
 
-    made = [await store.runs.begin(alert.id, bounds, ends) for bounds in ({"fcm": 2_001, "apple": 1_000}, {"wns": 9})]
+    made = [await begin_run(store, alert.id, bounds) for bounds in ({"fcm": 2_001, "apple": 1_000}, {"wns": 9})]
 
     assert made == [True, False]
     assert await store.runs.bounds(alert.id) == {"fcm": 2_001, "apple": 1_000}
@@ -57,8 +51,7 @@ async def test_a_run_is_made_once_over_every_shard(store: Store) -> None:
 
 async def test_ten_that_begin_it_at_once_make_one(store: Store) -> None:
     alert = await queue(store)
-    ends = clock.now() + timedelta(hours=1)
-    made = await asyncio.gather(*(store.runs.begin(alert.id, {"fcm": bound * 1_000}, ends) for bound in range(10)))
+    made = await asyncio.gather(*(begin_run(store, alert.id, {"fcm": bound * 1_000}) for bound in range(10)))
     assert made.count(True) == 1
     assert await store.runs.left(alert.id) == (await store.runs.bounds(alert.id))["fcm"] // 1_000
 
@@ -132,7 +125,7 @@ async def test_a_run_yet_to_be_made_comes_first(store: Store) -> None:
     assert (await claimed(store, queues=[PRIORITY])).alert_id == begun.id  # not of its queue
     assert await store.runs.claim(ALL, [(begun.id, "fcm")]) == Unbegun(update.id)
     assert await store.runs.claim(ALL, [(update.id, "")]) is None  # one that this worker cannot read
-    await store.runs.begin(update.id, {"fcm": 1_000}, clock.now() + timedelta(hours=1))
+    await begin_run(store, update.id, {"fcm": 1_000})
     assert (await claimed(store)).alert_id == update.id
 
 
@@ -150,24 +143,18 @@ async def test_a_held_push_service_is_left_alone_until_its_moment(store: Store) 
     alert = await begin(store, {"fcm": 1_000, "apple": 1_000})
     claim = await claimed(store, [(alert.id, "apple")])
     until = from_milliseconds(milliseconds(clock.now() + timedelta(hours=1)))
-    await store.runs.hold("fcm", until)
+    await store.pace.hold("fcm", until)
 
     assert await store.runs.check(claim) == (Go.HELD, until)
     await store.runs.hand_back(claim, until)
     assert (await claimed(store)).push_service == "apple"
     assert await store.runs.claim(ALL, ()) is None
-    assert await store.runs.held() == {"fcm": until}
+    assert (await store.pace.states())["fcm"].held_until == until
     assert not await store.runs.has_due(alert.id, await store_ms(store))
 
     await unhold(store)
     assert await store.runs.claim(ALL, ()) is None  # the shard itself is due when the hold was to end
     assert await store.runs.has_due(alert.id, milliseconds(until))
-
-
-async def test_a_hold_is_never_shortened(store: Store) -> None:
-    moments = [from_milliseconds(1_000_000 + step) for step in (5, 90, 20, 70, 1)]
-    await asyncio.gather(*(store.runs.hold("fcm", moment) for moment in moments))
-    assert await store.runs.held() == {"fcm": max(moments)}
 
 
 async def test_a_shard_handed_back_is_due_at_its_moment(store: Store) -> None:
@@ -284,7 +271,7 @@ async def test_a_lease_is_renewed_once_a_third_of_it_is_used(store: Store, share
 async def test_a_stop_is_told_before_the_next_window_and_beats_a_hold(store: Store) -> None:
     alert = await begin(store, {"fcm": 2_000})
     claim = await claimed(store)
-    await store.runs.hold("fcm", clock.now() + timedelta(hours=1))
+    await store.pace.hold("fcm", clock.now() + timedelta(hours=1))
     assert await store.runs.claim(ALL, ()) is None
 
     await store.alerts.stop(alert.id, 0)
@@ -298,8 +285,8 @@ async def test_a_stop_is_told_before_the_next_window_and_beats_a_hold(store: Sto
 
 async def test_an_alert_out_of_time_is_worked_off_whatever_is_held(store: Store) -> None:
     alert = await queue(store)
-    await store.runs.begin(alert.id, {"fcm": 1_000}, from_milliseconds(await store_ms(store)))
-    await store.runs.hold("fcm", clock.now() + timedelta(hours=1))
+    await begin_run(store, alert.id, {"fcm": 1_000}, await store.runs.now())
+    await store.pace.hold("fcm", clock.now() + timedelta(hours=1))
     assert await work_off(store) == [(alert.id, "fcm.0")]
 
 
@@ -309,22 +296,17 @@ async def test_a_slow_workers_write_is_refused_once_the_next_one_began(store: St
     slow = await hand(store, alert)
     await lapse(store, slow.claim)
     claim = await claimed(store)
-    quick = Hand(store, claim, alert)
 
     # Claimed, not begun: what the slow one did is still taken, so that the quick one does not do it again.
-    slow.ledger[0] = Mark.ACCEPTED
-    assert await slow.write()
-    assert await quick.begin()
-    assert quick.slots(9) == [1, 2]
+    assert await slow.write({0: Mark.ACCEPTED}) == []
+    quick = await take_up(store, claim)
+    assert await quick.ledger() == b"app"
 
     # Begun: nothing of the slow one's counts any more, nor may it look at who is next.
-    slow.ledger[1] = Mark.GONE
-    assert not await slow.write()
+    assert await slow.write({1: Mark.GONE}) is None
     assert await slow.read([1]) is None
-    kept = await store.ledgers.ledger(alert.id, claim.shard)
-    assert kept is not None
-    assert [kept[slot] for slot in range(3)] == [Mark.ACCEPTED, Mark.PENDING, Mark.PENDING]
-    assert await quick.write()
+    assert await quick.ledger() == b"app"
+    assert await quick.write() == []
 
 
 async def test_a_claim_that_slept_through_the_next_one_cannot_begin(store: Store) -> None:
@@ -333,7 +315,7 @@ async def test_a_claim_that_slept_through_the_next_one_cannot_begin(store: Store
     await lapse(store, slept)
     quick = await hand(store, alert)
     assert await store.ledgers.begin(slept) is None
-    assert await quick.write()
+    assert await quick.write() == []
     assert await store.ledgers.begin(quick.claim) is not None  # told twice by a connection that broke
 
 
@@ -343,10 +325,9 @@ async def test_two_runs_of_one_shard_are_apart(store: Store) -> None:
     one, two = await begin(store, bounds, "1"), await begin(store, bounds, "2")
     first = await hand(store, one)
     second = await hand(store, two)
-    first.ledger[0] = Mark.ACCEPTED
-    assert await first.write()
+    assert await first.write({0: Mark.ACCEPTED}) == []
     assert await second.read([0]) is not None
-    assert second.slots(9) == [0]
+    assert await second.ledger() == b"p"
 
 
 async def test_depths(store: Store) -> None:
@@ -373,3 +354,27 @@ async def test_the_lease_is_the_settings(store: Store) -> None:
     left = await lease_left_ms(store, claim)
     assert left is not None
     assert left <= 1_500
+
+
+async def test_a_paused_queue_gives_nothing_out_and_loses_nothing(store: Store) -> None:
+    flash = await begin(store, {"fcm": 1_000}, "1", level="flash")
+    update = await begin(store, {"fcm": 1_000}, "2", level="update")
+    redis = store.server.redis
+    await redis.sadd(PAUSED, PRIORITY)
+    assert (await claimed(store)).alert_id == update.id
+    assert await store.runs.claim(ALL, ()) is None
+    await redis.sadd(PAUSED, STANDARD)
+    await queue(store, "3", level="update")
+    assert await store.runs.claim(ALL, ()) is None  # not even to make a run
+    await redis.srem(PAUSED, PRIORITY)
+    assert (await claimed(store)).alert_id == flash.id
+
+
+async def test_who_holds_a_shard_of_a_paused_queue_may_go_on(store: Store) -> None:
+    """A pause keeps work from beginning; it is not a stop."""
+    await begin(store, {"fcm": 2_000})
+    claim = await claimed(store)
+    await store.server.redis.sadd(PAUSED, PRIORITY)
+    assert (await store.runs.check(claim))[0] is Go.GO
+    await store.runs.hand_back(claim)
+    assert await store.runs.claim(ALL, ()) is None

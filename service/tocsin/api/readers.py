@@ -77,7 +77,8 @@ async def register(call: Call[Registration]) -> web.Response:
 
 
 async def _keep(call: Call[Registration], subscription: Subscription) -> tuple[Kept, int]:
-    kept = await call.services.store.subscriptions.get(subscription.digest)
+    subscriptions, digest = call.services.store.subscriptions, subscription.digest
+    kept = await subscriptions.get(digest) or await subscriptions.come_back(digest)
     if kept is None:
         return await _add(call, subscription), 201
     return await _repeat(call, kept, subscription), 200

@@ -12,6 +12,8 @@ from tocsin.store.client import Server, answering
 from tocsin.store.shards import shard_key, shard_keys
 
 _PROFILE, _MOMENT = 4, 13
+# What stands before the record.
+HEAD = _PROFILE + _MOMENT
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,12 @@ class Quarantine:
     async def of(self, shard: str) -> list[Gone]:
         async with answering():
             rows = await self._server.redis.hgetall(shard_key(shard, "quarantine"))
-        return [
-            Gone(Address.of(shard, int(slot)), int(row[_PROFILE : _PROFILE + _MOMENT])) for slot, row in rows.items()
-        ]
+        return [Gone(Address.of(shard, int(slot)), int(row[_PROFILE:HEAD])) for slot, row in rows.items()]
 
     async def record(self, address: Address) -> Record | None:
         async with answering():
             row = await self._server.redis.hget(shard_key(address.shard, "quarantine"), str(address.slot))
-        return Record.unpack(row[_PROFILE + _MOMENT :]) if row else None
+        return Record.unpack(row[HEAD:]) if row else None
 
     async def restore(self, address: Address, digest: bytes | None = None) -> bool:
         """Back as it was; False where nobody is in quarantine there, or another than the one of this digest."""

@@ -18,7 +18,7 @@ from tocsin.store.client import Server, answering
 from tocsin.store.index import Entry, Index
 from tocsin.store.numbers import Numbers
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
-from tocsin.store.quarantine import Quarantine
+from tocsin.store.quarantine import HEAD, Quarantine
 from tocsin.store.shards import PERSONAL, shard_key, shard_keys
 
 _REGISTERING = "this browser is being registered by another call; repeat it"
@@ -59,7 +59,7 @@ class Subscriptions:
         """
         digest = subscription.digest
         entry = await self._index.get(digest)
-        if entry.address and entry.ready:
+        if entry.address:
             # Whom a push service called gone, and who comes again with the same endpoint, is not.
             await self._quarantine.restore(entry.address, digest)
         # A ready entry without a record is what a deletion left behind; with one, another call was quicker.
@@ -146,13 +146,10 @@ class Subscriptions:
 
     async def delete(self, kept: Kept, now_ms: int) -> None:
         """No request to this browser starts after this."""
-        digest = kept.record.digest
-        while not await self._drop(kept.address, kept.packed, digest):
-            # It got other keys since it was seen: with its index entry gone it could never be deleted again.
-            changed = await self._read(kept.address, digest)
-            if changed is None:
-                break
-            kept = changed
+        digest, packed = kept.record.digest, kept.packed
+        while packed and not await self._drop(kept.address, packed, digest):
+            # It got other keys or was called gone since: with its index entry gone it could never be deleted again.
+            packed = await self._packed(kept.address, digest)
         await self.forget(kept.address, digest, now_ms)
 
     async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
@@ -168,8 +165,7 @@ class Subscriptions:
         for left in await self._numbers.stale_reservations(now_ms):
             address = Address(left.push_service, left.number)
             entry = await self._index.get(left.digest)
-            kept = await self._read(address, left.digest)
-            if entry.address == address and kept is not None:
+            if entry.address == address and await self._packed(address, left.digest):
                 await self._index.swap(left.digest, entries.pending(address), entries.ready(address))
                 await self._numbers.settled(left.push_service, left.number)
             else:
@@ -178,9 +174,8 @@ class Subscriptions:
                     await self._numbers.settled(left.push_service, left.number)
                     continue
                 await self._expect_nobody(address)
-                kept = await self._read(address, left.digest)  # from here on, what is not there will not come
-                if kept is not None:
-                    await self._drop(address, kept.packed, left.digest)
+                if packed := await self._packed(address, left.digest):  # what is not there now will not come
+                    await self._drop(address, packed, left.digest)
                     await self.forget(address, left.digest, now_ms)
                 await self._give_up(address, now_ms)
             mended += 1
@@ -197,6 +192,12 @@ class Subscriptions:
         async with answering():
             packed = await self._server.redis.hget(shard_key(address.shard, "records"), str(address.slot))
         return Record.unpack(packed) if packed else None
+
+    async def come_back(self, digest: bytes) -> Kept | None:
+        """One whom a push service called gone, as it was: it comes again with the same endpoint."""
+        entry = await self._index.get(digest)
+        back = entry.address and await self._quarantine.restore(entry.address, digest)
+        return await self._read(entry.address, digest) if entry.address and back else None
 
     async def find_quarantined(self, digest: bytes) -> Address | None:
         """Where one stands whom a push service called gone and who is not deleted yet."""
@@ -233,7 +234,16 @@ class Subscriptions:
             raise UnknownRecord("personal preferences have a form that this program does not know") from None
         return Kept(address, record, packed, whole, number, personal or b"")
 
+    async def _packed(self, address: Address, digest: bytes) -> bytes:
+        """Its record, in quarantine too; empty where there is none."""
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for key in shard_keys(address.shard, "records", "quarantine"):
+                pipe.hget(key, str(address.slot))
+            packed, quarantined = await pipe.execute()
+        found: bytes = packed or (quarantined or b"")[HEAD:]
+        return found if found and Record.unpack(found).digest == digest else b""
+
     async def _drop(self, address: Address, packed: bytes, digest: bytes) -> bool:
         """False where another record stands there, or none."""
-        keys = shard_keys(address.shard, "records", "profiles", "gone", "personal", "caps")
+        keys = shard_keys(address.shard, "records", "profiles", "gone", "personal", "caps", "quarantine")
         return bool(await self._server.run("drop_record", keys, address.slot, packed, digest))
