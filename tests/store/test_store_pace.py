@@ -87,6 +87,7 @@ async def test_the_whole_pace_is_over_push_services_and_alerts(store: Store) -> 
     assert refused.total == 0
     assert refused.until is not None
     assert 0 < milliseconds(refused.until) - await store_ms(store) <= 150
+    assert 0 < refused.seconds <= 0.15
 
 
 async def test_an_alerts_own_pace_is_its_own(store: Store) -> None:

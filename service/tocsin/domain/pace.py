@@ -74,11 +74,15 @@ class PaceLimits:
 
 @dataclass(frozen=True)
 class Grant:
-    """How many requests may go now, first attempts and repeats; where none, `until` is when to ask again."""
+    """How many requests may go now, first attempts and repeats; where none, `until` is when to ask again.
+
+    `seconds` is how long that is by the store's clock, which a caller's own may differ from.
+    """
 
     first: int
     retries: int
     until: datetime | None
+    seconds: float = 0.0
 
     @property
     def total(self) -> int:

@@ -53,10 +53,12 @@ class Pace:
         if wanted <= 0:
             return Grant(0, 0, None)
         keys = [_key(push_service), HELD, _WHOLE, f"{_WHOLE}:{alert_id}", _KNOWN]
-        first, again, until = await self._server.run(
+        first, again, until, now = await self._server.run(
             "grant_requests", keys, self._limits_json, push_service, wanted, retries, alert_rate or ""
         )
-        return Grant(int(first), int(again), from_milliseconds(int(until)) if until else None)
+        if not until:
+            return Grant(int(first), int(again), None)
+        return Grant(0, 0, from_milliseconds(int(until)), (int(until) - int(now)) / 1000)
 
     async def report(self, push_service: str, window: WindowReport) -> None:
         """What became of a window. Told for each grant, also where nothing was sent (`unsent`)."""

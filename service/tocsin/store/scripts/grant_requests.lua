@@ -1,4 +1,5 @@
--- How many requests of a window may go to a push service now: {first attempts, repeats, 0}, or {0, 0, when to ask}.
+-- How many requests of a window may go to a push service now: first attempts, repeats, when to ask where there are none
+-- (else 0), and now.
 -- What is granted is taken, by all workers from the same buckets. A time in the future was written before the clock
 -- went back, and says nothing.
 -- KEYS pace held whole alert known; ARGV limits_json service wanted retries alert_rate ('' = none)
@@ -15,16 +16,18 @@ local function set(name, value)
   changes[#changes + 1], changes[#changes + 2] = name, value
 end
 
-if pace.stopped then return {0, 0, now + limits.ask_stopped_ms} end
+if pace.stopped then return {0, 0, now + limits.ask_stopped_ms, now} end
 local held = tonumber(redis.call('HGET', KEYS[2], service) or 0)
-if held > now then return {0, 0, held} end
+if held > now then return {0, 0, held, now} end
 if pace.breaker then
   -- Its time is over: one request at a time finds out whether the push service is back.
   local probe = pace.probe_until or 0
-  if probe > now and probe <= now + limits.probe_ms then return {0, 0, math.min(probe, now + limits.ask_probe_ms)} end
+  if probe > now and probe <= now + limits.probe_ms then
+    return {0, 0, math.min(probe, now + limits.ask_probe_ms), now}
+  end
   redis.call('HSET', KEYS[1], 'probe_until', now + limits.probe_ms, 'used_at', now)
   local first = wanted > retries and 1 or 0
-  return {first, 1 - first, 0}
+  return {first, 1 - first, 0, now}
 end
 
 -- What a bucket holds by now.
@@ -88,7 +91,7 @@ if wait == 0 then
   again = math.min(retries, most - first, math.floor(budget + 1e-6))
   if first + again == 0 then wait = math.ceil((1 - budget) * 1000 / limits.retry_per_second) end
 end
-if first + again == 0 then return {0, 0, now + math.max(1, wait)} end
+if first + again == 0 then return {0, 0, now + math.max(1, wait), now} end
 
 local taken = first + again
 if own then
@@ -117,4 +120,4 @@ else
 end
 set('used_at', now)
 redis.call('HSET', KEYS[1], unpack(changes))
-return {first, again, 0}
+return {first, again, 0, now}
