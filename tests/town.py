@@ -120,6 +120,12 @@ class Town:
         assert status == 202, alert
         return alert
 
+    async def draft(self, **changes: Any) -> dict[str, Any]:
+        headers = {**self.editor, "Idempotency-Key": secrets.token_urlsafe(16)}
+        status, alert = await self.call("POST", "/v1/alerts", {**ALERT, "state": "draft", **changes}, headers)
+        assert status == 201, alert
+        return alert
+
     async def read(self, alert_id: str) -> dict[str, Any]:
         status, alert = await self.call("GET", f"/v1/alerts/{alert_id}", headers=self.editor)
         assert status == 200, alert

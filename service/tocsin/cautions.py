@@ -43,8 +43,8 @@ class Cautions:
         """Opens the link now, so that it is known when it is asked for."""
         self._open(draft.url)
 
-    async def known(self, alert: Alert, own: Collection[str] = ()) -> tuple[Warned, ...]:
-        """What there is to say of an alert that was just queued, without waiting for its link.
+    async def known(self, alert: Alert, own: Collection[str] = (), changed: bool = False) -> tuple[Warned, ...]:
+        """What there is to say of an alert that was just queued, or `changed`, without waiting for its link.
 
         `own` are alerts that it may look like: those that it corrects.
         """
@@ -55,7 +55,7 @@ class Cautions:
             kept += _not_ready(opening.result())
         elif opening is not None:
             self._soon(self._keep_late(alert.id, kept, opening))
-        if kept:
+        if kept or changed:
             await self._keep(alert.id, kept)
         return found + kept
 

@@ -9,6 +9,7 @@ from typing import Any
 from tocsin import clock
 from tocsin.cautions import Cautions
 from tocsin.domain.alerts import MAX_BODY, Alert, AlertDraft, AlertState, Correction, Kind, Retraction
+from tocsin.domain.approval import Goal, first_goal, state_of
 from tocsin.domain.cautions import Warned
 from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.payload import notification
@@ -70,12 +71,15 @@ class Publishing:
     async def queue(self, alert: Alert, idempotency_key: str, chain: Sequence[str] = ()) -> Published:
         """On disk when this returns. Raises Unavailable, or Invalid where the key stands for another alert. `chain` are
         those that it follows up, and may well look like."""
-        queued = await self._store.alerts.queue(alert, idempotency_key)
+        goal = first_goal(alert.draft, self._settings.approval_levels)
+        state = state_of(goal, alert)
+        queued = await self._store.alerts.queue(alert, idempotency_key, state)
         if not queued.is_new:
             return await self._again(queued.alert_id)
-        self._wake_ups.deliver_soon(alert.queue, (alert.begins_at - clock.now()).total_seconds())
+        if goal is Goal.OUT:
+            self._wake_ups.deliver_soon(alert.queue, (alert.begins_at - clock.now()).total_seconds())
         warnings = await self._cautions.known(alert, chain)
-        return Published(AlertStatus(alert, alert.first_state), True, warnings)
+        return Published(AlertStatus(alert, state), True, warnings)
 
     async def _again(self, alert_id: str) -> Published:
         return Published(await self._store.alerts.get(alert_id), False, await self._cautions.again(alert_id))

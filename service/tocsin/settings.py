@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
+from tocsin.domain.levels import Level
 from tocsin.domain.topics import parse_topics
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     time_zone: str = Field("UTC", description="The site's IANA time zone.")
     subscribe_rate: str = Field("10/minute", description="New subscriptions an address; off for none.")
     alert_rate: str = Field("6/minute", description="New alerts a person; off for none.")
+    approval: CommaList = Field((), description="Levels at which a second person approves each alert; none if empty.")
     window: int = Field(
         100, ge=1, le=1_000, description="Most requests in flight or not yet recorded, in one worker process."
     )
@@ -118,6 +120,7 @@ class Settings(BaseSettings):
         "allowed_link_hosts",
         "allowed_push_hosts",
         "push_connect_to",
+        "approval",
         mode="before",
     )
     @classmethod
@@ -205,6 +208,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{entry!r} is not an origin: scheme and host, such as https://www.example.com")
         return value
 
+    @field_validator("approval")
+    @classmethod
+    def _levels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if entry not in tuple(Level):
+                raise ValueError(f"{entry!r} is no level: {', '.join(Level)}")
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _time_zone(cls, value: str) -> str:
@@ -231,6 +242,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    @cached_property
+    def approval_levels(self) -> frozenset[Level]:
+        return frozenset(map(Level, self.approval))
 
     @cached_property
     def vapid_file(self) -> Path:

@@ -26,7 +26,7 @@ async def reconcile(runtime: Runtime) -> None:
         await runtime.wake_ups.deliver(STANDARD, 1)
     for alert_id, due in (await store.alerts.timed()).items():
         if clock.milliseconds(due) <= now_ms:
-            await runtime.wake_ups.deliver((await runtime.alert(alert_id)).queue, 1)
+            await runtime.wake_ups.deliver((await store.alerts.get(alert_id)).alert.queue, 1)
     # Only the mending is paused with its queue: what wakes the others must go on.
     if now_ms - runtime.mended_ms >= _MEND_EVERY_MS and not await store.pauses.is_paused(MAINTENANCE):
         runtime.mended_ms = now_ms

@@ -75,7 +75,7 @@ class Runtime:
         await self.store.server.close()
 
     async def alert(self, alert_id: str) -> Alert:
-        """An alert never changes once it is queued, so it is read once."""
+        """Of an alert that is being sent, which never changes, so that it is read once; not of one that still waits."""
         if alert_id not in self._alerts:
             if len(self._alerts) > 100:
                 self._alerts.clear()

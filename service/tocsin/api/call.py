@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from tocsin.api.services import Services
-from tocsin.domain.errors import Stale
+from tocsin.domain.errors import Stale, VersionNeeded
 from tocsin.store.api_keys import Caller
 
 Body_co = TypeVar("Body_co", bound=BaseModel, covariant=True)
@@ -39,12 +39,15 @@ class Call(Generic[Body_co]):
         """Whether the caller holds this version already; `etag` without its quotes."""
         return any(seen.value in (etag, "*") for seen in self.request.if_none_match or ())
 
-    def check_version(self, etag: str) -> None:
-        """Raises Stale where the caller said which version it means (`If-Match`), and it is not this one.
+    def check_version(self, etag: str, needed: bool = False) -> None:
+        """Raises Stale where the caller said which version it means (`If-Match`), and it is not this one; VersionNeeded
+        where it has to and did not.
 
         A proxy that compresses makes our tags weak (`W/`), and the version is the same: so they count, too.
         """
         named = self.request.if_match
+        if named is None and needed:
+            raise VersionNeeded("send If-Match with the ETag of the version that you change")
         if named is not None and not any(seen.value in (etag, "*") for seen in named):
             raise Stale("this was changed meanwhile; read it again")
 

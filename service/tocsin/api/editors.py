@@ -24,14 +24,19 @@ from tocsin.api.models import (
 from tocsin.api.route import answer
 from tocsin.api.services import Services
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction
+from tocsin.domain.approval import content_hash
 from tocsin.domain.cautions import Warned
-from tocsin.domain.errors import Invalid, NotFound
+from tocsin.domain.errors import Forbidden, Invalid, NotFound
+from tocsin.domain.roles import Role, holds
 from tocsin.estimating import Expected
 from tocsin.publishing import Published, Report, checked_idempotency_key
+from tocsin.store.alerts import AlertStatus
 
 
 async def queue_alert(call: Call[AlertDraft]) -> web.Response:
     services, draft, author = call.services, call.body, call.caller.id
+    if draft.state is None and not holds(call.caller.roles, Role.EDITOR):
+        raise Forbidden('a reporter may only write drafts: send it with "state": "draft"')
     key = _idempotency_key(call.request)
     async with services.turns.of(f"{author} {key}"):
         published = await services.publishing.earlier(draft, author, key)
@@ -40,13 +45,13 @@ async def queue_alert(call: Call[AlertDraft]) -> web.Response:
             alert = await services.publishing.check(draft, author)
             await services.rates.hit(services.settings.alert_rate, "alert", author)
             published = await services.publishing.queue(alert, key)
-    return await _queued(services, published)
+    return await _queued(services, published, 201 if draft.state else 202)
 
 
-async def _queued(services: Services, published: Published) -> web.Response:
-    view = _warned_view(await services.publishing.report(published.status), published.warnings)
+async def _queued(services: Services, published: Published, status: int = 202) -> web.Response:
+    view = warned_view(await services.publishing.report(published.status), published.warnings)
     location = f"{services.settings.base_path}/v1/alerts/{view.id}"
-    return answer(view, 202, {"Location": location})
+    return answer(view, status, {"Location": location, "ETag": f'"{etag(published.status)}"'})
 
 
 def _warnings(warnings: Iterable[Warned]) -> list[WarningView]:
@@ -112,7 +117,8 @@ async def list_alerts(call: Call[BaseModel]) -> web.Response:
 
 async def read_alert(call: Call[BaseModel]) -> web.Response:
     report = await call.services.publishing.find(call.path["id"])
-    return answer(_warned_view(report, await call.services.cautions.of(report.status.alert.id)))
+    view = warned_view(report, await call.services.cautions.of(report.status.alert.id))
+    return answer(view, headers={"ETag": f'"{etag(report.status)}"'})
 
 
 async def stop_alert(call: Call[BaseModel]) -> web.Response:
@@ -136,7 +142,12 @@ async def delete_key(call: Call[BaseModel]) -> web.Response:
     return web.Response(status=204)
 
 
-def _warned_view(report: Report, warnings: Iterable[Warned]) -> AlertWithWarnings:
+def etag(status: AlertStatus) -> str:
+    """Names what `PATCH` can change, and whether it still can; not the progress of sending."""
+    return f"{status.edition}-{status.state}"
+
+
+def warned_view(report: Report, warnings: Iterable[Warned]) -> AlertWithWarnings:
     return AlertWithWarnings(**dict(_view(report)), warnings=_warnings(warnings))
 
 
@@ -150,6 +161,8 @@ def _view(report: Report) -> AlertView:
         corrects=status.alert.root,
         corrected_by=status.corrected_by,
         author=status.alert.author,
+        approved_by=status.approved_by,
+        content_hash=content_hash(status.alert.draft),
         created_at=status.alert.queued_at,
         began_at=status.began_at,
         ended_at=status.ended_at,

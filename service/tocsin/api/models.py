@@ -126,6 +126,8 @@ class AlertView(Strict):
     corrects: str | None = Field(description="the first alert of the chain that this one corrects or retracts")
     corrected_by: str | None = Field(description="the newest alert that stands in the place of this one")
     author: str
+    approved_by: str | None
+    content_hash: str = Field(description="what an approval is bound to: words, audience and times")
     created_at: datetime
     began_at: datetime | None
     ended_at: datetime | None

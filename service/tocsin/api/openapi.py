@@ -22,6 +22,7 @@ _PROBLEMS = {
     415: "Not sent as JSON",
     422: "Content; each field at fault is named",
     408: "The body did not arrive in time",
+    428: "If-Match is missing: the ETag of the version that is to be changed",
     429: "Over a rate; wait for Retry-After seconds",
     502: "The push service did not take it",
     503: "The store does not answer; repeat",
@@ -86,6 +87,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     if route.idempotent:
         schema = {"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema})
+    if route.if_match:
+        required = route.if_match == "required"
+        found.append({"name": "If-Match", "in": "header", "required": required, "schema": {"type": "string"}})
     if route.query:
         described = route.query.model_json_schema(ref_template="{model}")
         for name, schema in described["properties"].items():
@@ -106,6 +110,8 @@ def _problems(route: Route) -> list[int]:
         statuses += [400, 408, 413, 415, 422]
     if route.role:
         statuses += [401, 403]
+    if route.if_match:
+        statuses += [412, 428] if route.if_match == "required" else [412]
     if "{" in route.path or route.token:
         statuses.append(404)
     if route.idempotent or route.query:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -27,8 +27,9 @@ class Route:
     """`answers` maps each status that is not a problem to the model of its body (None for an empty one).
 
     `local` ones ask a caller on this machine for no role. `readers` routes may be called from the pages of
-    ALLOWED_ORIGINS; `token` and `idempotent` ones need these headers, which their handlers check; `problems` are
-    statuses that only this route has; `seconds` is how long an answer may take, the caller's own sending apart.
+    ALLOWED_ORIGINS; `token`, `idempotent` and `if_match` ones take these headers, which their handlers check;
+    `problems` are statuses that only this route has; `seconds` is how long an answer may take, the caller's own sending
+    apart.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Route:
     readers: bool = False
     token: bool = False
     idempotent: bool = False
+    if_match: Literal["", "optional", "required"] = ""
     problems: tuple[int, ...] = ()
     cache: str = "no-store"
     seconds: float = ANSWER_SECONDS

@@ -1,6 +1,7 @@
 """Every route, on one screen."""
 
-from tocsin.api import editors, export, failures, ops, pages, readers, recent, topics
+from tocsin.api import drafts, editors, export, failures, ops, pages, readers, recent, topics
+from tocsin.api.drafts import Approval
 from tocsin.api.export import SubscriptionExport
 from tocsin.api.models import (
     AlertPage,
@@ -29,6 +30,7 @@ from tocsin.api.recent import RecentAlerts, RecentQuery
 from tocsin.api.route import Route
 from tocsin.api.topics import TopicChange, TopicList
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction
+from tocsin.domain.drafts import AlertPatch
 from tocsin.domain.preferences import PreferencesPatch
 from tocsin.domain.roles import Role
 from tocsin.domain.topics import Topic
@@ -72,11 +74,21 @@ ROUTES: tuple[Route, ...] = (
           {200: RecentAlerts, 304: None}, query=RecentQuery, readers=True, cache=recent.CACHE),
 
     Route("POST", "/v1/alerts", editors.queue_alert, "Queue an alert", "editors",
-          {202: AlertWithWarnings}, role=Role.EDITOR, body=AlertDraft, idempotent=True),
+          {201: AlertWithWarnings, 202: AlertWithWarnings}, role=Role.REPORTER, body=AlertDraft, idempotent=True),
     Route("GET", "/v1/alerts", editors.list_alerts, "Alerts, newest first", "editors",
           {200: AlertPage}, role=Role.EDITOR, query=AlertQuery),
     Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors",
           {200: AlertWithWarnings}, role=Role.EDITOR),
+    Route("PATCH", ALERT, drafts.change_alert, "Change an alert before it is sent (merge patch)", "editors",
+          {200: AlertWithWarnings}, role=Role.EDITOR, body=AlertPatch, if_match="required"),
+    Route("POST", f"{ALERT}/submit", drafts.submit_alert, "Ask for approval", "editors",
+          {200: AlertWithWarnings}, role=Role.EDITOR, problems=(422,)),
+    Route("POST", f"{ALERT}/approve", drafts.approve_alert, "Approve an alert; it goes out", "editors",
+          {200: AlertWithWarnings}, role=Role.EDITOR, body=Approval),
+    Route("POST", f"{ALERT}/reject", drafts.reject_alert, "Reject an alert", "editors",
+          {200: AlertWithWarnings}, role=Role.EDITOR),
+    Route("POST", f"{ALERT}/send", drafts.send_alert, "Send a draft; where its level needs it, ask for approval",
+          "editors", {200: AlertWithWarnings}, role=Role.EDITOR, problems=(422,)),
     Route("POST", "/v1/alerts/estimate", editors.estimate_alert, "Who would get an alert now, and who not", "editors",
           {200: EstimateView}, role=Role.EDITOR, body=AlertDraft, seconds=ESTIMATE_SECONDS),
     Route("POST", f"{ALERT}/correction", editors.correct_alert, "Correct an alert for those who had it", "editors",
@@ -89,9 +101,9 @@ ROUTES: tuple[Route, ...] = (
           {200: TopicList}, role=Role.EDITOR),
     Route("GET", TOPIC, topics.read_topic, "A topic", "editors", {200: Topic}, role=Role.EDITOR),
     Route("PUT", TOPIC, topics.put_topic, "Make or change a topic", "editors",
-          {200: Topic, 201: Topic}, role=Role.EDITOR, body=TopicChange, problems=(409, 412)),
+          {200: Topic, 201: Topic}, role=Role.EDITOR, body=TopicChange, if_match="optional", problems=(409,)),
     Route("DELETE", TOPIC, topics.delete_topic, "Delete a topic; who follows it keeps its other ones", "editors",
-          {204: None}, role=Role.EDITOR, problems=(409, 412)),
+          {204: None}, role=Role.EDITOR, if_match="optional", problems=(409,)),
 
     Route("GET", "/v1/keys", editors.list_keys, "API keys", "admin", {200: KeyList}, role=Role.ADMIN),
     Route("POST", "/v1/keys", editors.make_key, "Make an API key", "admin",

@@ -10,6 +10,7 @@ import structlog
 from tocsin.api.turns import Turns
 from tocsin.cautions import Cautions
 from tocsin.domain.topics import Topic, parse_topics
+from tocsin.drafting import Drafting
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing
 from tocsin.push.curl_sender import CurlSender
@@ -32,6 +33,7 @@ class Services:
     publishing: Publishing
     wake_ups: WakeUps
     cautions: Cautions
+    drafting: Drafting
     recent: Recent
     queues: Queues
     rates: Rates
@@ -58,6 +60,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             publishing=Publishing(store, wake_ups, settings, cautions),
             wake_ups=wake_ups,
             cautions=cautions,
+            drafting=Drafting(store, wake_ups, settings, cautions),
             recent=Recent(store),
             queues=Queues(store, settings.broker),
             rates=Rates(settings.store),

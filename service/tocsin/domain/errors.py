@@ -88,6 +88,12 @@ class Stale(TocsinError):
     code = "precondition_failed"
 
 
+class VersionNeeded(TocsinError):
+    """A change that has to say which version it is made to (RFC 6585 §3)."""
+
+    code = "precondition_required"
+
+
 class TooMany(TocsinError):
     """Over a rate. `retry_after` is in whole seconds."""
 

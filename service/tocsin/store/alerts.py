@@ -22,9 +22,9 @@ PAUSED = PREFIX + "paused"
 HELD = PREFIX + "held"
 LAPSED = PREFIX + "lapsed"
 FIRST_REQUEST = PREFIX + "first-request"
-_BY_TIME = PREFIX + "by-time"
-_COUNT = PREFIX + "count"
-_LEDGERS = PREFIX + "ledgers"
+BY_TIME = PREFIX + "by-time"
+COUNT = PREFIX + "count"
+LEDGERS = PREFIX + "ledgers"
 _DEFERRING = PREFIX + "deferring"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
@@ -39,7 +39,8 @@ def alert_key(alert_id: str) -> str:
 @dataclass(frozen=True)
 class AlertStatus:
     """An alert and all that changes while it is sent. `totals` is the final account, None while it is open or while any
-    reader is deferred; `corrected_by` is the follow-up that stands in its place."""
+    reader is deferred; `corrected_by` is the follow-up that stands in its place. `edition` counts its changes before it
+    went out, `writers` are those whose words it holds."""
 
     alert: Alert
     state: AlertState
@@ -47,6 +48,13 @@ class AlertStatus:
     ended_at: datetime | None = None
     totals: dict[str, Any] | None = None
     corrected_by: str | None = None
+    edition: int = 0
+    writers: tuple[str, ...] = ()
+    approved_by: str | None = None
+
+    @property
+    def all_writers(self) -> tuple[str, ...]:
+        return self.writers or (self.alert.author,)
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,16 @@ class Alerts:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def queue(self, alert: Alert, idempotency_key: str) -> Queued:
-        """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body."""
+    async def queue(self, alert: Alert, idempotency_key: str, state: AlertState | None = None) -> Queued:
+        """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body.
+
+        `state` is that of one that does not go out yet.
+        """
         asked = f"{alert.body_hash} {alert.id}"
-        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), _BY_TIME, OPEN, _COUNT, _LEDGERS, TIMED]
+        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED]
         kept = await self._server.run(
             "queue_alert",
-            [*keys, _chain_key(alert.chain)],
+            [*keys, chain_key(alert.chain)],
             asked,
             KEEP_IDEMPOTENCY_KEY,
             alert.id,
@@ -75,7 +86,7 @@ class Alerts:
             alert.model_dump_json(),
             alert.queue,
             alert.draft.level,
-            alert.first_state,
+            state or alert.first_state,
             milliseconds(alert.begins_at),
             PREFIX,
             alert.root or "",
@@ -85,7 +96,7 @@ class Alerts:
     async def chain(self, root: str) -> list[str]:
         """The ids of an alert and of its follow-ups, in their order."""
         async with answering():
-            rows = await self._server.redis.lrange(_chain_key(root), 0, -1)
+            rows = await self._server.redis.lrange(chain_key(root), 0, -1)
         return [root, *(row.decode() for row in rows)]
 
     async def asked_before(self, alert: Alert, idempotency_key: str) -> Queued | None:
@@ -107,11 +118,11 @@ class Alerts:
         async with answering():
             first = 0
             if after is not None:
-                rank = await self._server.redis.zrevrank(_BY_TIME, after)
+                rank = await self._server.redis.zrevrank(BY_TIME, after)
                 if rank is None:
                     raise NotFound("there is no such alert")
                 first = rank + 1
-            ids = await self._server.redis.zrange(_BY_TIME, first, first + count - 1, desc=True)
+            ids = await self._server.redis.zrange(BY_TIME, first, first + count - 1, desc=True)
             async with self._server.redis.pipeline(transaction=False) as pipe:
                 for alert_id in ids:
                     pipe.hgetall(alert_key(alert_id.decode()))
@@ -136,13 +147,13 @@ class Alerts:
     async def oldest_ledger_ms(self, now_ms: int) -> int:
         """The moment before which no kept ledger began: numbers freed earlier can be given out again."""
         async with answering():
-            rows = await self._server.redis.zrange(_LEDGERS, 0, 0, withscores=True)
+            rows = await self._server.redis.zrange(LEDGERS, 0, 0, withscores=True)
         return int(rows[0][1]) if rows else now_ms
 
     async def with_old_ledgers(self, now_ms: int) -> list[str]:
         """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
         async with answering():
-            rows = await self._server.redis.zrange(_LEDGERS, 0, -1, withscores=True)
+            rows = await self._server.redis.zrange(LEDGERS, 0, -1, withscores=True)
         still_open = {*await self.open_ids(), *await self.deferring()}
         over = len(rows) - KEEP_LEDGERS
         return [
@@ -153,12 +164,12 @@ class Alerts:
 
     async def ledgers_dropped(self, alert_id: str) -> None:
         async with answering():
-            await self._server.redis.zrem(_LEDGERS, alert_id)
+            await self._server.redis.zrem(LEDGERS, alert_id)
 
     async def count(self) -> int:
         """How many were ever queued."""
         async with answering():
-            return int(await self._server.redis.get(_COUNT) or 0)
+            return int(await self._server.redis.get(COUNT) or 0)
 
     async def first_requests(self) -> dict[int, int]:
         """For each bucket of seconds from the 202 to an alert's first request, how many alerts."""
@@ -169,12 +180,12 @@ class Alerts:
     async def recent_with_ledgers(self) -> list[str]:
         """Alerts of which it is still known what became of each reader, newest first."""
         async with answering():
-            rows = await self._server.redis.zrange(_LEDGERS, 0, -1, desc=True)
+            rows = await self._server.redis.zrange(LEDGERS, 0, -1, desc=True)
         return [row.decode() for row in rows]
 
     async def has_ledgers(self, alert_id: str) -> bool:
         async with answering():
-            return await self._server.redis.zscore(_LEDGERS, alert_id) is not None
+            return await self._server.redis.zscore(LEDGERS, alert_id) is not None
 
     async def timed(self) -> dict[str, datetime]:
         """Alerts that wait for their time, and when it is."""
@@ -223,7 +234,7 @@ def _asked_key(author: str, idempotency_key: str) -> str:
     return f"{PREFIX}asked:{digest}"
 
 
-def _chain_key(root: str) -> str:
+def chain_key(root: str) -> str:
     return f"{PREFIX}chain:{root}"
 
 
@@ -245,4 +256,7 @@ def _status(row: dict[bytes, bytes]) -> AlertStatus:
         ended_at=moment(b"ended_ms"),
         totals=json.loads(row[b"totals"]) if b"totals" in row else None,
         corrected_by=row[b"corrected_by"].decode() if b"corrected_by" in row else None,
+        edition=int(row.get(b"edition", 0)),
+        writers=tuple(filter(None, row.get(b"writers", b"").decode().split(","))),
+        approved_by=row.get(b"approved_by", b"").decode() or None,
     )

@@ -4,6 +4,7 @@ from tocsin.settings import Settings
 from tocsin.store.alerts import Alerts
 from tocsin.store.api_keys import ApiKeys
 from tocsin.store.client import SOCKET_TIMEOUT, Server
+from tocsin.store.drafts import Drafts
 from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
 from tocsin.store.ledgers import Ledgers
@@ -28,6 +29,7 @@ class Store:
         self.server = Server(settings.store, timeout)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
+        self.drafts = Drafts(self.server)
         self.failures = Failures(self.server)
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)

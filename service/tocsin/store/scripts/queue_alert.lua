@@ -8,6 +8,9 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('HSET', KEYS[2], 'alert', ARGV[5], 'state', ARGV[8], 'queued_ms', ARGV[4], 'queue', ARGV[6],
   'level', ARGV[7])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
+-- A draft, or what awaits approval, is only kept: change_alert puts it out.
+if ARGV[8] == 'draft' or ARGV[8] == 'awaiting_approval' then return ARGV[1] end
+redis.call('HSET', KEYS[2], 'counted', '1')
 redis.call('ZADD', KEYS[6], ARGV[4], ARGV[3])
 if ARGV[8] == 'sending' then redis.call('ZADD', KEYS[4], ARGV[9], ARGV[3]) end
 if ARGV[8] == 'scheduled' or ARGV[8] == 'undo_window' then redis.call('ZADD', KEYS[7], ARGV[9], ARGV[3]) end
