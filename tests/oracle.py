@@ -25,7 +25,9 @@ class Answer(NamedTuple):
     until: datetime | None = None
 
 
-def answer(alert: Json, wants: Json, now: datetime, site_zone: str = "UTC", had_today: int = 0) -> Answer:
+def answer(  # noqa: C901 (the contract's rules, one after another)
+    alert: Json, wants: Json, now: datetime, site_zone: str = "UTC", had_today: int = 0
+) -> Answer:
     """The contract's `decide`; an alert with `follows_up` is a correction or retraction for one who is to be told."""
     follows_up = alert.get("follows_up", False)
     topics = [topic for topic in alert["topics"] if topic in wants.get("topics", ())]

@@ -71,7 +71,11 @@ def test_quiet_hours_begin_with_their_parts() -> None:
         ({"quiet_hours": {"end": None}}, STORED, ["quiet_hours.end"]),
         ({"quiet_hours": {"end": "22:00"}}, STORED, ["quiet_hours"]),
         ({"daily_cap": {"flash_exempt": True}}, SITE, ["daily_cap.count"]),
-        ({"daily_cap": {"count": None}, "quiet_hours": {"start": None}}, STORED, ["quiet_hours.start", "daily_cap.count"]),
+        (
+            {"daily_cap": {"count": None}, "quiet_hours": {"start": None}},
+            STORED,
+            ["quiet_hours.start", "daily_cap.count"],
+        ),
     ],
 )  # fmt: skip
 def test_what_makes_no_whole_is_refused_with_its_place(

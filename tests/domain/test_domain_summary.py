@@ -17,7 +17,9 @@ def waiting(*levels: str, **given: Any) -> list[Alert]:
     """Newest first."""
     return [
         an_alert(
-            now=NOW - timedelta(hours=at), level=level, **{"headline": f"News {at}", "url": f"https://x.org/{at}", **given}
+            now=NOW - timedelta(hours=at),
+            level=level,
+            **{"headline": f"News {at}", "url": f"https://x.org/{at}", **given},
         )
         for at, level in enumerate(levels)
     ]  # fmt: skip

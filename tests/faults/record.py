@@ -30,7 +30,8 @@ def table(results: Iterable[Result]) -> str:
     for result in results:
         by_fault.setdefault(result.fault, []).append(result)
     rows = [
-        "| Fault | Runs | Failed | Missed | Duplicates (allowed) | Recovery, median | worst | bound | 30 s lease | bound |",
+        "| Fault | Runs | Failed | Missed | Duplicates (allowed) | Recovery, median | worst | bound |"
+        " 30 s lease | bound |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     rows += [_row(name, by_fault[name]) for name in FAULTS if name in by_fault]

@@ -20,6 +20,7 @@ from tocsin_workers.letters import Letter, Letters, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_book import ShardBook
+from tocsin_workers.telling import Telling
 
 log = structlog.get_logger()
 
@@ -112,12 +113,12 @@ class ShardWork:
         slots = self._book.next_slots(now, permits)
         if not slots:
             return await self._rest()
-        granted = await self._granted(slots, now)
+        granted = await self._granted(slots)
         if not granted:
             return await self._hand_back(self._held_until) if not self._pause else None
         return None if await self._window(granted, now) else False
 
-    async def _granted(self, slots: Sequence[int], now: datetime) -> list[int]:
+    async def _granted(self, slots: Sequence[int]) -> list[int]:
         """Those of these slots that the pace allows to be sent to now; else `_pause` or `_held_until` is set."""
         again = [slot for slot in slots if self._book.is_repeat(slot)]
         first = [slot for slot in slots if not self._book.is_repeat(slot)]
@@ -127,10 +128,12 @@ class ShardWork:
             )
         )
         if grant.until is not None:
-            wait = (grant.until - now).total_seconds()
             self._held_until = grant.until
-            self._pause = max(0.01, wait) if wait <= _SHORT_PAUSE_SECONDS else 0.0
+            self._pause = max(0.01, grant.seconds) if grant.seconds <= _SHORT_PAUSE_SECONDS else 0.0
         return [*again[: grant.retries], *first[: grant.first]]
+
+    async def _tell(self, report: WindowReport) -> None:
+        await patiently(partial(self._store.pace.report, self._claim.push_service, report))
 
     async def _check(self) -> Go:
         self._checked = time.monotonic()
@@ -139,30 +142,28 @@ class ShardWork:
 
     async def _window(self, slots: Sequence[int], now: datetime) -> bool:
         """Sends to these slots as they stand now and records it; False when the shard is not ours any more."""
-        again = frozenset(slot for slot in slots if self._book.is_repeat(slot))
         recipients = await patiently(lambda: self._store.ledgers.try_window(self._claim, slots))
         letters = None if recipients is None else await self._letters_for(recipients, now)
         if letters is None:
             return False
         if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and await self._check() is not Go.GO:
             # The next step says what follows from it; for the pace nothing was sent.
-            await patiently(partial(self._store.pace.report, self._claim.push_service, WindowReport(unsent=len(slots))))
+            await self._tell(WindowReport(unsent=len(slots)))
             return await self._write()
         now = clock.now()
         if letters:
             self._book.first_request(now)
-        answers = await self._runtime.sender.send([letter.envelope for letter in letters])
+        telling = Telling(self._tell, [self._book.is_repeat(letter.slot) for letter in letters])
+        envelopes = [letter.envelope for letter in letters]
+        answers = await telling.while_sending(self._runtime.sender.send(envelopes, telling.heard))
         outcomes = [self._settle(letter, answer) for letter, answer in zip(letters, answers, strict=True)]
         pairs = list(zip(answers, outcomes, strict=True))
         self._accepted(now, [answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED])
         gone = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is Outcome.GONE]
-        if not await self._write([(letter.slot, letter.packed) for letter in gone]):
-            return False
-        told = zip(answers, outcomes, (letter.slot in again for letter in letters), strict=True)
-        report = WindowReport.of(told, unsent=len(slots) - len(letters))
-        await patiently(lambda: self._store.pace.report(self._claim.push_service, report))
+        written = await self._write([(letter.slot, letter.packed) for letter in gone])
+        await self._tell(telling.rest(unsent=len(slots) - len(letters)))
         await self._runtime.counting.write_if_due()
-        return True
+        return written
 
     def _letter(self, recipient: Recipient, message: Message, now: datetime) -> Letter | None:
         """None where nothing can go to a recipient, who is settled here."""
