@@ -11,7 +11,7 @@ define setup
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean
+.PHONY: help demo up test fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ up: setup ## Tocsin on this machine: API, workers and its own servers
 
 test: setup-dev ## all tests but those that drive a browser
 	@$(BIN)/pytest -m "not browser" $(ARGS)
+
+fairness: setup-dev ## alerts and push services beside one another: ratios (see benchmarks/)
+	@$(BIN)/python benchmarks/fairness.py $(ARGS)
 
 browser: setup-dev ## the tests that drive a real Firefox and Chromium
 	@$(BIN)/pytest -m browser $(ARGS)

@@ -1,4 +1,5 @@
-"""Do alerts share fairly? Two flash alerts a second apart, and a flash during a standard run, each beside one alone.
+"""Do alerts and push services share fairly? Two flash alerts a second apart, a flash during a standard run, and one
+push service while another hangs; each beside the same without the other.
 
 Everything is real: `tocsin up` with two workers, the simulated push services with an answer time of `--delay`. The
 ratios come from one run, so that a slow machine slows both sides. See README.md beside this file.
@@ -22,7 +23,7 @@ from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import PushSubscription, Subscription
 from tocsin.push.vapid import ApplicationServer
-from tocsin.simulator.faults import DelayFault
+from tocsin.simulator.faults import DelayFault, HangFault
 from tocsin.simulator.models import BrowserView
 from town import Town, open_town
 
@@ -86,12 +87,43 @@ async def measure(town: Town, rounds: int) -> dict[str, Any]:
         await town.ended(standard["id"], 600)
         print(f"  round {number + 1} of {rounds}", file=sys.stderr)
     base = median(alone)
+    well, hanging = await beside(town)
     return {
+        "p99_beside_a_push_service_that_hangs_ratio": hanging / well,
         "flash_alone_seconds": base,
         "first_of_two_ratio": median(first) / base,
         "second_of_two_ratio": median(second) / base,
         "during_standard_ratio": median(during) / base,
     }
+
+
+async def beside(town: Town) -> tuple[float, float]:
+    """p99 seconds at one push service while another is well, and while it hangs."""
+    _, site = await town.call("GET", "/v1/site")
+    views = await town.simulator.create_browsers(500, "apple", site["application_server_key"])
+    for view in views:
+        await town.register(view, {"topics": ["sport"]})
+    await town.simulator.set_faults("apple", DelayFault(milliseconds=30))
+    well = await _p99_at_fcm(town, "Both well")
+    await town.simulator.set_faults("apple", HangFault())
+    hanging = await _p99_at_fcm(town, "One hangs")
+    return well, hanging
+
+
+async def _p99_at_fcm(town: Town, headline: str) -> float:
+    """By how long it takes until 99 % of that push service's readers are accepted."""
+    started = time.monotonic()
+    alert_id = (await town.send(headline=headline, **FLASH))["id"]
+
+    def nearly_all(progress: dict[str, Any]) -> bool:
+        fcm = progress["by_push_service"].get("fcm")
+        return bool(fcm) and fcm["eligible"] > 0 and fcm["pending"] <= fcm["eligible"] // 100
+
+    await town.progress_until(alert_id, nearly_all)
+    took = time.monotonic() - started
+    await town.call("POST", f"/v1/alerts/{alert_id}/stop", headers=town.editor)
+    await town.ended(alert_id, 600)
+    return took
 
 
 def median(values: list[float]) -> float:
@@ -112,6 +144,8 @@ async def run(options: argparse.Namespace) -> None:
     print(f"  two, a second apart: the second     {figures['second_of_two_ratio']:.2f} times that   (limit 2.2)")
     speed = 1 / figures["during_standard_ratio"]
     print(f"  during a standard run               {speed:.0%} of its speed alone   (limit 90 %)")
+    apart = figures["p99_beside_a_push_service_that_hangs_ratio"]
+    print(f"  p99 beside a push service that hangs {apart:.2f} times that beside one that is well   (limit 1.1)")
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=2) + "\n")
 
