@@ -45,7 +45,15 @@ class Recent:
             if len(page) < _PAGE or page[-1].alert.queued_at < since:
                 break
         shown = [status for status in looked if status.state in SHOWN and sent_at(status) >= since]
-        return sorted(shown, key=sent_at, reverse=True)
+        return _newest_of_each_chain(sorted(shown, key=sent_at, reverse=True))
+
+
+def _newest_of_each_chain(statuses: list[AlertStatus]) -> list[AlertStatus]:
+    """A correction or retraction stands in the place of what it corrects: nobody is shown the wrong text again."""
+    newest: dict[str, AlertStatus] = {}
+    for status in statuses:
+        newest.setdefault(status.alert.chain, status)
+    return list(newest.values())
 
 
 def sent_at(status: AlertStatus) -> datetime:

@@ -13,6 +13,7 @@ from tocsin.settings import Settings
 from town import ALERT, Town
 
 DRAFT = {"state": "draft"}
+JSON = {"Content-Type": "application/json"}
 Headers = Mapping[str, str]
 
 
@@ -83,6 +84,11 @@ async def test_a_reporter_writes_drafts_and_does_nothing_else(api: Served) -> No
         assert_problem(await step(api, draft.json, name, reporter), 403, "forbidden")
     assert_problem(await edit(api, draft.json, reporter, draft.headers["ETag"], headline="x"), 403, "forbidden")
     assert await api.store.alerts.open_ids() == []
+    assert_problem(await write(api, reporter, state="draft", headline=""), 422, "invalid", "headline")
+    assert_problem(await write(api, reporter, state="sent"), 403, "forbidden")
+    for body in (b"", b"{", b"[]", b'"draft"', b"[" * 20_000):
+        reply = await api.call("POST", "/v1/alerts", headers={**reporter, **JSON}, data=body)
+        assert_problem(reply, 403, "forbidden")
 
 
 async def test_a_draft_is_sent_when_somebody_says_so(api: Served) -> None:
@@ -306,3 +312,19 @@ async def test_drafts_are_listed_by_their_state_and_shown_to_nobody_else(api: Se
 
     assert [alert["id"] for alert in listed.json["alerts"]] == [draft["id"]]
     assert draft["id"] not in public.text
+
+
+async def test_a_correction_waits_for_its_approval_and_takes_its_place_then(desk: Served) -> None:
+    author, second = await desk.api_key("editor"), await desk.api_key("editor")
+    first = (await write(desk, author)).json
+    assert (await step(desk, first, "approve", second)).status == 200
+
+    correction = await desk.call("POST", f"/v1/alerts/{first['id']}/correction", {"headline": "Right"}, author)
+
+    assert (correction.status, correction.json["state"]) == (202, "awaiting_approval")
+    assert (await read(desk, first)).json["corrected_by"] is None
+    assert_problem(await step(desk, correction.json, "approve", author), 403, "forbidden")
+    tag = correction.headers["ETag"]
+    assert_problem(await edit(desk, correction.json, author, tag, undo_seconds=5), 422, "invalid", "undo_seconds")
+    assert (await step(desk, correction.json, "approve", second)).json["state"] == "sending"
+    assert (await read(desk, first)).json["corrected_by"] == correction.json["id"]

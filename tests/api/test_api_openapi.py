@@ -110,19 +110,35 @@ async def test_answers_are_as_described(api: Served, document: Any, simulator: S
     }
     token = {"Authorization": f"Bearer {registered['token']}"}
     bodies = {"PATCH": {"topics": ["world"]}, "PUT": {"name": "World"}}
+    drafts = await drafts_for_steps(api)
 
     for route in sorted(DESCRIBED, key=lambda route: route.method == "DELETE"):
         if route.method == "POST" and route.body:
             continue
         path = next((route.path.replace("{id}", ids[part]) for part in ids if route.path.startswith(part)), route.path)
-        path = path.replace("{queue}", "maintenance").replace("{push_service}", "fcm")
-        headers = api.editor if route.role else token
+        path = (
+            drafts.get((route.method, route.path), path)
+            .replace("{queue}", "maintenance")
+            .replace("{push_service}", "fcm")
+        )
+        headers = {**api.editor, "If-Match": "*"} if route.role else token
         reply = await api.call(route.method, path, bodies.get(route.method), headers)
         assert reply.status in route.answers, (route.path, reply.text)
         validate(document, route.method, route.path, reply.status, reply.body)
     for path, answer in (("/v1/alerts", queued), ("/v1/keys", made), ("/v1/subscriptions", registered)):
         status = {"/v1/alerts": 202}.get(path, 201)
         validate(document, "POST", path, status, json.dumps(answer).encode())
+
+
+async def drafts_for_steps(api: Served) -> dict[tuple[str, str], str]:
+    """The path of an alert that is ready for it, for each step before sending."""
+    found = {}
+    for method, step in (("PATCH", ""), ("POST", "/submit"), ("POST", "/send"), ("POST", "/reject")):
+        path = (await api.queue({"state": "draft"})).headers["Location"]
+        if step == "/reject":
+            assert (await api.call("POST", f"{path}/submit", headers=api.editor)).status == 200
+        found[method, "/v1/alerts/{id}" + step] = path + step
+    return found
 
 
 async def set_aside(api: Served, alert_id: str) -> str:

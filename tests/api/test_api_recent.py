@@ -33,6 +33,7 @@ async def test_anybody_sees_what_was_sent_newest_first(api: Served) -> None:
 
     assert found[1] == {
         **{name: first[name] for name in ("id", "headline", "body", "url", "topics", "level")},
+        "corrects": None,
         "sent_at": first["created_at"],
     }
 
@@ -57,6 +58,17 @@ async def test_what_was_stopped_is_not_shown(api: Served) -> None:
     await api.call("POST", f"/v1/alerts/{stopped}/stop", headers=api.editor)
 
     await shows(api, kept)
+
+
+async def test_a_correction_stands_in_the_place_of_what_it_corrects(api: Served) -> None:
+    other, wrong = [(await api.queue({"headline": text})).json["id"] for text in ("Another", "Wrong")]
+    words = {"headline": "Right"}
+
+    reply = await api.call("POST", f"/v1/alerts/{wrong}/correction", words, api.editor)
+
+    assert reply.status == 202, reply.text
+    found = await shows(api, reply.json["id"], other)
+    assert (found[0]["headline"], found[0]["corrects"]) == ("Right", wrong)
 
 
 async def test_there_are_twenty_at_most(api: Served) -> None:

@@ -8,7 +8,7 @@ from api_served import Served, assert_problem, bearer, changed, raw_call, serve
 
 from tocsin.api.route import Route
 from tocsin.api.routes import ROUTES
-from tocsin.domain.roles import Role, holds
+from tocsin.domain.roles import Role
 from tocsin.settings import Settings
 
 GUARDED = [route for route in ROUTES if route.role and not route.local]
@@ -77,9 +77,8 @@ async def test_no_key_and_a_wrong_key_are_401(api: Served, route: Route) -> None
 
 @pytest.mark.parametrize("route", GUARDED, ids=named)
 async def test_a_key_without_the_role_is_403(api: Served, route: Route) -> None:
-    assert route.role
-    others = [str(role) for role in Role if not holds(frozenset({role}), route.role)]
-    for headers in (await api.api_key(*others), await api.api_key(others[0])):
+    others = [str(role) for role in Role if role not in (route.role, Role.ADMIN)]
+    for headers in (await api.api_key(*others), await api.api_key("reporter")):
         assert_problem(await api.call(route.method, address(route), headers=headers), 403, "forbidden")
 
 

@@ -114,6 +114,8 @@ async def test_no_store_is_1_and_says_what_to_do(tocsin: Commands, words: tuple[
         ("TOCSIN_SUBSCRIBE_RATE", "lots", "10/minute"),
         ("TOCSIN_VAPID_SUBJECT", "mailto:me@localhost", "TOCSIN_VAPID_SUBJECT"),
         ("TOCSIN_ADMIN_KEY", "a-short-secret", "TOCSIN_ADMIN_KEY"),
+        ("TOCSIN_APPROVAL", "flash,loud", "flash, breaking, update"),
+        ("TOCSIN_LINK_CHECK", "sometimes", "TOCSIN_LINK_CHECK"),
     ],
 )
 async def test_a_setting_at_fault_is_named_and_not_repeated(

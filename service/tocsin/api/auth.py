@@ -15,16 +15,16 @@ NOBODY = Caller("", "", frozenset())
 _PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
 
 
-async def authorize(request: web.Request, services: Services, needed: Role) -> Caller:
-    """Raises Unauthorized without a key that we know, Forbidden without the role."""
+async def authorize(request: web.Request, services: Services, *roles: Role) -> Caller:
+    """Raises Unauthorized without a key that we know, Forbidden without any of the roles."""
     text = bearer_of(request)
     if text is None:
         raise Unauthorized("send an API key as Authorization: Bearer <key>")
     caller = await _find(text, services)
     if caller is None:
         raise Unauthorized("this API key is not known here")
-    if not holds(caller.roles, needed):
-        raise Forbidden(f"this key needs the role {needed}")
+    if not any(holds(caller.roles, role) for role in roles):
+        raise Forbidden(f"this key needs the role {roles[0]}")
     return caller
 
 

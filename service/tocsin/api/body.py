@@ -54,6 +54,15 @@ def parse_body(raw: bytes, model: type[Model]) -> Model:
         raise Invalid(map(fault, error.errors()[:MAX_FAULTS])) from None
 
 
+def asks_for_draft(raw: bytes) -> bool:
+    """Whether this is the body of a draft, whatever else is wrong with it."""
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.get("state") == "draft"
+
+
 def parse_query(request: web.Request, model: type[Model]) -> Model:
     """Raises Invalid. A parameter that is there twice is refused, too."""
     repeated = [name for name in request.query if len(request.query.getall(name)) > 1]

@@ -73,7 +73,8 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.role:
         operation["security"] = [{"apiKey": []}, *([{}] if route.local else [])]
         unless = ", unless it comes from this machine and through no proxy" if route.local else ""
-        operation["description"] = f"Needs the role `{route.role}`{unless}."
+        drafts = '; for `"state": "draft"`, `reporter` is enough' if route.drafts else ""
+        operation["description"] = f"Needs the role `{route.role}`{unless}{drafts}."
     elif route.token:
         operation["security"] = [{"token": []}]
     return operation

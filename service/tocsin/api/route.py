@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,12 +11,12 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from tocsin.api.auth import NOBODY, authorize, is_local
-from tocsin.api.body import parse_body, parse_query, read_body
+from tocsin.api.body import asks_for_draft, parse_body, parse_query, read_body
 from tocsin.api.call import SERVICES, Call
 from tocsin.api.services import Services
 from tocsin.domain.alerts import to_json
-from tocsin.domain.errors import Unavailable
-from tocsin.domain.roles import Role
+from tocsin.domain.errors import Forbidden, TooLarge, Unavailable, UnsupportedMedia
+from tocsin.domain.roles import Role, holds
 from tocsin.store.api_keys import Caller
 
 # A caller hears within 3 s that the store is down; each single command gives up after 2.
@@ -28,6 +29,7 @@ class Route:
 
     `local` ones ask a caller on this machine for no role. `readers` routes may be called from the pages of
     ALLOWED_ORIGINS; `token`, `idempotent` and `if_match` ones take these headers, which their handlers check;
+    of `drafts` ones a reporter may make those with `"state": "draft"`, and is told 403 for all else;
     `problems` are statuses that only this route has; `seconds` is how long an answer may take, the caller's own sending
     apart.
     """
@@ -46,6 +48,7 @@ class Route:
     token: bool = False
     idempotent: bool = False
     if_match: Literal["", "optional", "required"] = ""
+    drafts: bool = False
     problems: tuple[int, ...] = ()
     cache: str = "no-store"
     seconds: float = ANSWER_SECONDS
@@ -58,7 +61,7 @@ class Route:
             try:
                 async with asyncio.timeout(self.seconds) as limit:
                     caller = await self._caller(request, services)
-                    body = parse_body(await _read(request, limit), self.body) if self.body else None
+                    body = parse_body(await self._read(request, caller, limit), self.body) if self.body else None
                     query = parse_query(request, self.query) if self.query else None
                     response = await self.handler(Call(request, services, body, query, caller))
             except TimeoutError:
@@ -71,7 +74,17 @@ class Route:
     async def _caller(self, request: web.Request, services: Services) -> Caller:
         if self.role is None or (self.local and is_local(request)):
             return NOBODY
-        return await authorize(request, services, self.role)
+        return await authorize(request, services, self.role, *((Role.REPORTER,) if self.drafts else ()))
+
+    async def _read(self, request: web.Request, caller: Caller, limit: asyncio.Timeout) -> bytes:
+        if self.role is None or not self.drafts or holds(caller.roles, self.role):
+            return await _read(request, limit)
+        raw = b""
+        with suppress(TooLarge, UnsupportedMedia):  # neither is a draft
+            raw = await _read(request, limit)
+        if not asks_for_draft(raw):
+            raise Forbidden('a reporter may only write drafts, with "state": "draft"')
+        return raw
 
 
 async def _read(request: web.Request, limit: asyncio.Timeout) -> bytes:

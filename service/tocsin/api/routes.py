@@ -74,7 +74,8 @@ ROUTES: tuple[Route, ...] = (
           {200: RecentAlerts, 304: None}, query=RecentQuery, readers=True, cache=recent.CACHE),
 
     Route("POST", "/v1/alerts", editors.queue_alert, "Queue an alert", "editors",
-          {201: AlertWithWarnings, 202: AlertWithWarnings}, role=Role.REPORTER, body=AlertDraft, idempotent=True),
+          {201: AlertWithWarnings, 202: AlertWithWarnings}, role=Role.EDITOR, drafts=True, body=AlertDraft,
+          idempotent=True),
     Route("GET", "/v1/alerts", editors.list_alerts, "Alerts, newest first", "editors",
           {200: AlertPage}, role=Role.EDITOR, query=AlertQuery),
     Route("GET", ALERT, editors.read_alert, "An alert and its progress", "editors",
