@@ -14,6 +14,7 @@ Json = Mapping[str, Any]
 
 LEVELS = ["update", "breaking", "flash"]
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -29,12 +30,9 @@ def answer(  # noqa: C901 (the contract's rules, one after another)
     alert: Json, wants: Json, now: datetime, site_zone: str = "UTC", had_today: int = 0
 ) -> Answer:
     """The contract's `decide`; an alert with `follows_up` is a correction or retraction for one who is to be told."""
-    follows_up = alert.get("follows_up", False)
-    topics = [topic for topic in alert["topics"] if topic in wants.get("topics", ())]
-    story = alert.get("story")
-    follows_story = _chosen(wants.get("followed_stories", ()), story, now)
+    follows_up, story = alert.get("follows_up", False), alert.get("story")
     if not follows_up:
-        if not topics and not follows_story:
+        if not _followed(alert, wants, now):
             return Answer("outside")
         if alert.get("language") and wants.get("language") and not _understood(alert["language"], wants["language"]):
             return Answer("skip", "language")
@@ -42,10 +40,8 @@ def answer(  # noqa: C901 (the contract's rules, one after another)
         return Answer("skip", "muted_story")
     if wants.get("snoozed_until") and now < _moment(wants["snoozed_until"]):
         return Answer("skip", "snoozed")
-    if not follows_up and not follows_story:
-        least = [wants.get("topic_levels", {}).get(topic, wants.get("min_level", "update")) for topic in topics]
-        if not any(_as_big(alert["level"], each) for each in least):
-            return Answer("skip", "level")
+    if not follows_up and not any(_as_big(alert["level"], least) for least in _followed(alert, wants, now)):
+        return Answer("skip", "level")
     until = quiet_until(alert, wants, now, site_zone)
     if until is not None:
         if wants["quiet_hours"].get("then") == "drop" and not follows_up:
@@ -54,6 +50,16 @@ def answer(  # noqa: C901 (the contract's rules, one after another)
     if counts(alert, wants) and had_today >= wants["daily_cap"]["count"]:
         return Answer("skip", "daily_cap")
     return Answer("send")
+
+
+def _followed(alert: Json, wants: Json, now: datetime) -> list[str]:
+    """For whatever of this alert the reader follows, the least level that is wanted of it."""
+    wanted = [
+        wants.get("topic_levels", {}).get(topic, wants.get("min_level", "update"))
+        for topic in alert["topics"]
+        if topic in wants.get("topics", ())
+    ]
+    return wanted + ["update"] * _chosen(wants.get("followed_stories", ()), alert.get("story"), now)
 
 
 def counts(alert: Json, wants: Json) -> bool:
@@ -92,9 +98,9 @@ def quiet_end(start: str, end: str, zone: str, now: datetime) -> datetime | None
 
 
 def _nights(start: str, end: str, zone: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    shown = list(_walk(zone, now - 3 * DAY, now + 4 * DAY))
+    shown = list(_walk(zone, now - 2 * DAY - 2 * HOUR, now + 3 * DAY + 2 * HOUR))
     today = now.astimezone(ZoneInfo(zone)).date()
-    for days in (-2, -1, 0, 1, 2):
+    for days in (-1, 0, 1):
         day = today + days * DAY
         starts = datetime.combine(day, time.fromisoformat(start))
         ends = datetime.combine(day if start < end else day + DAY, time.fromisoformat(end))
