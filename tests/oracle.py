@@ -14,6 +14,7 @@ Json = Mapping[str, Any]
 
 LEVELS = ["update", "breaking", "flash"]
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -25,16 +26,11 @@ class Answer(NamedTuple):
     until: datetime | None = None
 
 
-def answer(  # noqa: C901 (the contract's rules, one after another)
-    alert: Json, wants: Json, now: datetime, site_zone: str = "UTC", had_today: int = 0
-) -> Answer:
+def answer(alert: Json, wants: Json, now: datetime, site_zone: str = "UTC", had_today: int = 0) -> Answer:
     """The contract's `decide`; an alert with `follows_up` is a correction or retraction for one who is to be told."""
-    follows_up = alert.get("follows_up", False)
-    topics = [topic for topic in alert["topics"] if topic in wants.get("topics", ())]
-    story = alert.get("story")
-    follows_story = _chosen(wants.get("followed_stories", ()), story, now)
+    follows_up, story = alert.get("follows_up", False), alert.get("story")
     if not follows_up:
-        if not topics and not follows_story:
+        if not _followed(alert, wants, now):
             return Answer("outside")
         if alert.get("language") and wants.get("language") and not _understood(alert["language"], wants["language"]):
             return Answer("skip", "language")
@@ -42,10 +38,8 @@ def answer(  # noqa: C901 (the contract's rules, one after another)
         return Answer("skip", "muted_story")
     if wants.get("snoozed_until") and now < _moment(wants["snoozed_until"]):
         return Answer("skip", "snoozed")
-    if not follows_up and not follows_story:
-        least = [wants.get("topic_levels", {}).get(topic, wants.get("min_level", "update")) for topic in topics]
-        if not any(_as_big(alert["level"], each) for each in least):
-            return Answer("skip", "level")
+    if not follows_up and not any(_as_big(alert["level"], least) for least in _followed(alert, wants, now)):
+        return Answer("skip", "level")
     until = quiet_until(alert, wants, now, site_zone)
     if until is not None:
         if wants["quiet_hours"].get("then") == "drop" and not follows_up:
@@ -54,6 +48,16 @@ def answer(  # noqa: C901 (the contract's rules, one after another)
     if counts(alert, wants) and had_today >= wants["daily_cap"]["count"]:
         return Answer("skip", "daily_cap")
     return Answer("send")
+
+
+def _followed(alert: Json, wants: Json, now: datetime) -> list[str]:
+    """For whatever of this alert the reader follows, the least level that is wanted of it."""
+    wanted = [
+        wants.get("topic_levels", {}).get(topic, wants.get("min_level", "update"))
+        for topic in alert["topics"]
+        if topic in wants.get("topics", ())
+    ]
+    return wanted + ["update"] * _chosen(wants.get("followed_stories", ()), alert.get("story"), now)
 
 
 def counts(alert: Json, wants: Json) -> bool:
@@ -77,37 +81,35 @@ def quiet_until(alert: Json, wants: Json, now: datetime, site_zone: str = "UTC")
     return quiet_end(hours["start"], hours["end"], _zone(wants, "quiet_hours", site_zone), minute)
 
 
-@cache
 def quiet_end(start: str, end: str, zone: str, now: datetime) -> datetime | None:
-    """The end of the quiet hours that this minute lies in, None where it lies in none.
-
-    A night begins with the first minute of its day at which the clock shows its start or has jumped over it. It ends
-    when the clock passes its end for the last time: one that goes back to before the end makes the night longer.
-    """
-    nights = list(_nights(start, end, zone, now))
+    """The end of the quiet hours that this minute lies in, None where it lies in none."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    nights = [_night(start, end, zone, today + days * DAY) for days in (-1, 0, 1)]
     until = now
     while found := next((last for first, last in nights if first <= until < last), None):
         until = found
     return None if until == now else until
 
 
-def _nights(start: str, end: str, zone: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    shown = list(_walk(zone, now - 3 * DAY, now + 4 * DAY))
-    today = now.astimezone(ZoneInfo(zone)).date()
-    for days in (-2, -1, 0, 1, 2):
-        day = today + days * DAY
-        starts = datetime.combine(day, time.fromisoformat(start))
-        ends = datetime.combine(day if start < end else day + DAY, time.fromisoformat(end))
-        begins = next(moment for moment, wall in shown if wall >= starts)
-        passes = [
-            moment for (moment, wall), (_, before) in zip(shown[1:], shown, strict=False) if before < ends <= wall
-        ]
-        yield begins, passes[-1]
+@cache
+def _night(start: str, end: str, zone: str, day: date) -> tuple[datetime, datetime]:
+    """When the quiet hours of a day begin and end.
+
+    They begin with the first minute at which the clock shows their start or has jumped over it. They end when the
+    clock passes their end for the last time: one that goes back to before the end makes the night longer.
+    """
+    midnight = datetime.combine(day, time(), UTC)
+    shown = list(_walk(zone, midnight - 16 * HOUR, midnight + 3 * DAY + 2 * HOUR))
+    starts = datetime.combine(day, time.fromisoformat(start))
+    ends = datetime.combine(day if start < end else day + DAY, time.fromisoformat(end))
+    begins = next(moment for moment, wall in shown if wall >= starts)
+    passes = [moment for (moment, wall), (_, before) in zip(shown[1:], shown, strict=False) if before < ends <= wall]
+    return begins, passes[-1]
 
 
 def _walk(zone: str, first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Each minute and what a clock on the wall shows then."""
-    info, moment = ZoneInfo(zone), first.astimezone(UTC)
+    info, moment = ZoneInfo(zone), first
     while moment <= last:
         yield moment, moment.astimezone(info).replace(tzinfo=None)
         moment += MINUTE

