@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,9 +40,17 @@ def newsroom(shared_newsroom: Newsroom) -> Newsroom:
 
 
 @pytest.fixture
-def opening(settings: Settings, newsroom: Newsroom) -> Settings:
+def opening(settings: Settings, newsroom: Newsroom, tmp_path: Path) -> Settings:
     """Settings with which links are opened."""
-    return changed(settings, link_check=True, push_connect_to=(newsroom.connect_to,), push_ca_file=newsroom.ca_file)
+    # In a folder of its own: the certificates to trust are joined into a file there.
+    return changed(
+        settings,
+        link_check=True,
+        push_connect_to=(newsroom.connect_to,),
+        push_ca_file=newsroom.ca_file,
+        data_dir=tmp_path,
+        vapid_private_key_file=settings.vapid_file,
+    )
 
 
 @pytest.fixture
