@@ -39,7 +39,7 @@ async def account(scene: Scene) -> Account:
         wanted = scene.population.eligible(sent.body)
         received = await scene.town.simulator.received(sent.id)
         eligible += len(wanted)
-        missed += len(wanted - received.keys() - gone - scene.cannot_get)
+        missed += len(wanted - received.keys() - gone - sent.excused)
         duplicates += sum(count - 1 for count in received.values())
         against += sum(browser not in wanted for browser in received)
         recovery += _pauses(scene, sent.queued_at, lines)

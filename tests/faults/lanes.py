@@ -9,7 +9,7 @@ from pathlib import Path
 from faults.catalogue import Fault
 from faults.population import Population
 from faults.run import Result, run
-from faults.towns import Kind, town_of
+from faults.towns import town_of
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,6 @@ class Job:
     fault: Fault
     seed: int
     production: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        return Kind(production=self.production, clock=self.fault.clock)
 
 
 Done = Callable[[Job, Result | Exception], None]
@@ -33,7 +29,6 @@ class Lanes:
         self._left = list(jobs)
         self._done = done
         self._full = full
-        self._taken: list[Kind] = []
 
     async def work(self, lanes: int) -> None:
         async with asyncio.TaskGroup() as group:
@@ -42,26 +37,17 @@ class Lanes:
 
     async def _lane(self) -> None:
         while self._left:
-            kinds = [job.kind for job in self._left]
-            # One that no other lane is at, so that few towns are opened in all.
-            kind = next((each for each in kinds if each not in self._taken), kinds[0])
-            self._taken.append(kind)
-            try:
-                with tempfile.TemporaryDirectory(prefix="tocsin-faults-") as folder:
-                    await self._in_town(kind, Path(folder))
-            finally:
-                self._taken.remove(kind)
+            with tempfile.TemporaryDirectory(prefix="tocsin-faults-") as folder:
+                await self._in_town(Path(folder), production=self._left[0].production)
 
-    async def _in_town(self, kind: Kind, folder: Path) -> None:
+    async def _in_town(self, folder: Path, *, production: bool) -> None:
         """Until nothing is left for it, or a fault left it broken: then the rest goes on in another."""
-        async with town_of(kind, folder) as town:
+        async with town_of(folder, production=production) as town:
             population = await Population.settle(town)
-            while job := next((each for each in self._left if each.kind == kind), None):
+            while job := next((each for each in self._left if each.production == production), None):
                 self._left.remove(job)
                 try:
-                    result = await run(
-                        job.fault, job.seed, town, population, full=self._full, production=job.production
-                    )
+                    result = await run(job.fault, job.seed, town, population, full=self._full, production=production)
                 except Exception as error:  # noqa: BLE001 (told to whoever asked for it)
                     self._done(job, error)
                     return

@@ -50,18 +50,12 @@ async def run(fault: Fault, seed: int, town: Town, population: Population, *, fu
     watcher = asyncio.create_task(watching.watch())
     started = time.monotonic()
     try:
-        async with asyncio.timeout(scene.lease * 20 + 60):
-            await fault.strike(scene)
-            await _finish(scene)
-    except (AssertionError, TimeoutError, aiohttp.ClientError, Unavailable, OSError, ValueError) as error:
-        scene.wrong.append(f"{type(error).__name__}: {error}"[:500])
-        await town.until_back()
-        await town.simulator.clear_faults()
-        await town.settle()
-    seconds = time.monotonic() - started
-    watcher.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watcher
+        await _strike(fault, scene)
+    finally:
+        seconds = time.monotonic() - started
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
     found = await account(scene)
     result = Result(
         fault=fault.name,
@@ -102,6 +96,19 @@ def _nones(result: Result) -> dict[str, int]:
         "wrongly deleted": result.wrongly_deleted,
         "sent against preferences": result.against,
     }
+
+
+async def _strike(fault: Fault, scene: Scene) -> None:
+    """Until all alerts have ended, of themselves or stopped by us because they did not."""
+    try:
+        async with asyncio.timeout(scene.lease * 20 + 60):
+            await fault.strike(scene)
+            await _finish(scene)
+    except (AssertionError, TimeoutError, aiohttp.ClientError, Unavailable, OSError, ValueError) as error:
+        scene.wrong.append(f"{type(error).__name__}: {error}"[:500])
+        await scene.town.until_back()
+        await scene.town.simulator.clear_faults()
+        await scene.town.settle()
 
 
 async def _finish(scene: Scene) -> None:

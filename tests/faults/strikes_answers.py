@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from faults.account import ALL_LINES
 from faults.catalogue import after_restart, fault
 from faults.scene import PUSH_SERVICES, Scene
 from tocsin.simulator.faults import (
@@ -18,6 +19,7 @@ from tocsin.simulator.faults import (
     StatusFault,
     ThrottleFault,
 )
+from town import WAIT_SECONDS
 
 
 async def outage(scene: Scene, faults: Sequence[Fault], seconds: float = 1.0) -> None:
@@ -103,7 +105,7 @@ async def answers_429_absurd(scene: Scene) -> None:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)  # so that the answer has been written down
     await scene.slow_down(push_services=(name,))
-    held = (await scene.town.store.runs.held()).get(name)
+    held = (await scene.town.store.pace.states())[name].held_until
     now = await scene.town.store.runs.now()
     seconds = (held - now).total_seconds() if held else 0.0
     scene.require(seconds <= (most or 3_600), f"Retry-After: {text!r} keeps {name} waiting for {seconds:.0f} s")
@@ -112,36 +114,70 @@ async def answers_429_absurd(scene: Scene) -> None:
     scene.over()
 
 
-@fault("401 to all", None)
+@fault("401 to all")
 async def answers_401(scene: Scene) -> None:
-    await refused(scene, 401)
+    await our_key_refused(scene, 401)
 
 
-@fault("403 to all", None)
+@fault("403 to all")
 async def answers_403(scene: Scene) -> None:
-    await refused(scene, 403)
+    await our_key_refused(scene, 403)
 
 
-async def refused(scene: Scene, status: int) -> None:
-    """Placeholder until the stop is there: nobody is deleted, all refusals are counted."""
+async def our_key_refused(scene: Scene, status: int) -> None:
+    """The push service is stopped within 100 requests, nobody is deleted, and an operator lets it go on."""
     name = scene.rng.choice(PUSH_SERVICES)
     await scene.under_way()
     scene.strike()
     await scene.slow_down(StatusFault(status=status), push_services=(name,))
-    sent = scene.alerts[0]
-    await scene.town.ended(sent.id)
-    received = await scene.town.simulator.received(sent.id)
-    scene.cannot_get |= scene.population.eligible(sent.body) - received.keys()
+    await scene.send(level="flash")
+    await until_it_says(scene, name, "stopped", "vapid_refused")
+    await asyncio.sleep(0.5)  # for whatever would still come
+    lines = await scene.town.simulator.log(push_service=name, status=status, limit=ALL_LINES)
+    scene.require(len(lines) <= 100, f"{len(lines)} requests were made before {name} was stopped")
+    for sent in scene.alerts:
+        sent.excused |= {line.browser for line in lines if line.browser and line.alert == sent.id}
+    await scene.slow_down(push_services=(name,))
+    await scene.ops(f"push-services/{name}/resume", "POST")
+    scene.over()
 
 
-@fault("410 to 80 %", None)
+async def until_it_says(scene: Scene, push_service: str, field: str, wanted: str | None = None) -> None:
+    """The operators' page: until this field of a push service has this value, or any."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            rows = (await scene.ops("push-services"))["push_services"]
+            (row,) = (row for row in rows if row["push_service"] == push_service)
+            if row[field] is not None and wanted in (None, row[field]):
+                return
+            await asyncio.sleep(0.02)
+
+
+@fault("410 to 80 %")
 async def answers_410(scene: Scene) -> None:
-    """Placeholder until the quarantine is there: those who were told gone are deleted, and nobody else."""
+    """A storm: nobody is deleted before somebody has looked. The seed says what they decide."""
     await scene.under_way()
     scene.strike()
-    name = scene.rng.choice(PUSH_SERVICES)
-    await scene.slow_down(StatusFault(status=410, share=0.8, seed=scene.rng.randint(0, 99)), push_services=(name,))
-    await scene.town.ended(scene.alerts[0].id)
+    fault = StatusFault(status=410, share=0.8, seed=scene.rng.randint(0, 99))
+    await scene.slow_down(fault, push_services=("fcm",))
+    await scene.send(level="flash")
+    await until_it_says(scene, "fcm", "storm_since")
+    await scene.hasten()
+    await scene.slow_down(fault, push_services=("fcm",))
+    for sent in list(scene.alerts):
+        await scene.town.ended(sent.id)
+    await scene.hasten()
+    lines = await scene.town.simulator.log(status=410, limit=ALL_LINES)
+    told = {line.browser for line in lines if line.browser}
+    for sent in scene.alerts:
+        sent.excused |= told  # whoever the first called gone is not there for the second
+    verdict = scene.rng.choice(("restore", "restore", "confirm")) if scene.full else "restore"
+    await scene.ops(f"push-services/fcm/{verdict}", "POST")
+    missing = await scene.population.missing()
+    expected: set[str] = set() if verdict == "restore" else told
+    scene.require(missing == expected, f"after {verdict} {len(missing)} are gone, not {len(expected)}")
+    await scene.population.mend(missing)
+    await scene.send(level="flash")
 
 
 @fault("redirect (307)", after_restart)

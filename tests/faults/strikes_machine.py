@@ -2,14 +2,17 @@
 
 import asyncio
 import resource
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 
 from faults.catalogue import after_lease, after_restart, fault
-from faults.scene import PUSH_SERVICES, SENDING, Scene, children
-from faults.towns import set_clock
+from faults.scene import PUSH_SERVICES, Scene, ended
+from faults.towns import FAKETIME, set_clock
 from tocsin.simulator.faults import RefuseFault
 
 HOUR = 3_600
@@ -42,19 +45,42 @@ async def no_such_name(scene: Scene) -> None:
         scene.require(deleted == 204, "a reader whose push service does not resolve was deleted")
 
 
+@asynccontextmanager
+async def movable_clock(scene: Scene) -> AsyncIterator[None]:
+    """The store begins again under libfaketime, and without it afterwards."""
+    running = scene.town.part("store")
+    part = running.part
+    running.part = replace(part, argv=["env", f"LD_PRELOAD={FAKETIME}", *part.argv])
+    await ended(running)
+    await scene.town.until_back()
+    try:
+        yield
+    finally:
+        running.part = part
+        set_clock(scene.town, 0)
+        await ended(running)
+
+
 async def jump(scene: Scene, seconds: int) -> None:
-    await scene.under_way()
-    scene.strike()
-    set_clock(scene.town, seconds)
-    await scene.send()
-    await finish_quickly(scene)
-    set_clock(scene.town, 0)
-    await scene.send()
+    """In the midst of an alert, and back in the midst of the next."""
+    async with movable_clock(scene):
+        await scene.under_way()
+        scene.strike()
+        set_clock(scene.town, seconds)
+        async with asyncio.timeout(5):
+            while abs((await scene.town.store.runs.now() - datetime.now(UTC)).total_seconds() - seconds) > 5:
+                await asyncio.sleep(0.01)
+        await finish(scene)
+        await scene.under_way()
+        set_clock(scene.town, 0)
+        await finish(scene)
+        await scene.send()
+        await finish(scene)
 
 
-async def finish_quickly(scene: Scene) -> None:
+async def finish(scene: Scene) -> None:
     await scene.hasten()
-    for sent in list(scene.alerts):
+    for sent in scene.alerts:
         await scene.town.ended(sent.id)
 
 
@@ -95,21 +121,33 @@ async def no_descriptors(scene: Scene) -> None:
     await scene.post_until_taken(refused)
 
 
-@fault("a reader who kills their worker", None)
+@fault("a reader who kills their worker")
 async def poisoned(scene: Scene) -> None:
-    """Placeholder until recipients are set aside: see the engine's design."""
+    """Five processes die of it, then that reader is set aside, and told to the operators."""
     sent = scene.draft(level="flash")
     victim = scene.rng.choice(sorted(scene.population.eligible(sent.body)))
     file = Path(scene.town.environment["FAULTS_POISON"])
     file.write_text(scene.population.readers[victim].view.subscription.endpoint)
-    scene.cannot_get.add(victim)
+    sent.excused.add(victim)
+    senders: set[int] = set()
+    at_first = len(scene.senders())
+
+    def died(progress: dict[str, object]) -> bool:
+        with suppress(OSError):  # a worker that is just being started
+            senders.update(scene.senders())
+        return not progress["pending"]
+
     try:
         await scene.slow_down()
-        await scene.post_until_taken(sent)
         scene.strike()
-        before = {child for name in SENDING for child in children(scene.pid(name))}
-        alert = await scene.town.ended(sent.id, seconds=scene.lease * 30 + 60)
-        scene.require(alert["progress"]["set_aside"] == 1, "the reader was not set aside")
-        scene.count_dead(max(5, len(before)))
+        await scene.post_until_taken(sent)
+        async with asyncio.timeout(scene.lease * 15 + 60):
+            while not died((await scene.town.read(sent.id))["progress"]):
+                await asyncio.sleep(0.1)
+        alert = await scene.town.ended(sent.id)
     finally:
         file.unlink()
+    scene.count_dead(len(senders) - at_first)
+    scene.require(alert["progress"]["set_aside"] == 1, f"set aside: {alert['progress']['set_aside']}, not 1")
+    failures = (await scene.ops("failures"))["failures"]
+    scene.require(any(each["alert"] == sent.id for each in failures), "the operators were not told of it")

@@ -85,8 +85,9 @@ async def log_cut(scene: Scene) -> None:
     least = text.index(sent.id.encode()) + 8_192
     cut = scene.rng.randint(1, max(1, min(20_000, len(text) - least)))
     os.truncate(log, len(text) - cut)
-    # Each record of a window holds its shard's whole ledger of 1,000 bytes, and a window is at most one per 50 readers.
-    scene.may_repeat += (cut // 1_000 + 1) * scene.window
+    # A window is recorded in one transaction; what was in flight when the record was lost may repeat as well.
+    lost = text.count(b"MULTI", len(text) - cut) + 1
+    scene.may_repeat += (lost + len(scene.senders())) * scene.window
     await ended(scene.town.part("store"))
 
 

@@ -1,7 +1,6 @@
-"""Python loads this at the start of every part of a town for faults. It can poison one reader, for the test's sake.
+"""Python loads this at the start of every part of a town for faults: it lets a test poison a reader and move the clock.
 
-A worker's process that makes an envelope for the endpoint named in the file FAULTS_POISON is killed at once, as if that
-reader's record crashed a library. The module is watched for and not imported, so that no part loads what it would not.
+Modules are watched for and not imported, so that no part loads what it would not.
 """
 
 import importlib.abc
@@ -9,16 +8,19 @@ import importlib.machinery
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-MODULE = "tocsin.push.sender"
+POISON, CLOCK = "FAULTS_POISON", "FAKETIME_TIMESTAMP_FILE"
 
 
 def poison(module: Any) -> None:
-    file = Path(os.environ["FAULTS_POISON"])
+    """A worker's process that makes an envelope for the endpoint in the file is killed at once, as if that reader's
+    record crashed a library."""
+    file = Path(os.environ[POISON])
     make = module.Envelope.__init__
 
     def make_or_die(self: Any, url: str, *rest: Any, **named: Any) -> None:
@@ -29,26 +31,35 @@ def poison(module: Any) -> None:
     module.Envelope.__init__ = make_or_die
 
 
+def shift(module: Any) -> None:
+    """`tocsin.clock` is as far from the true time as the file says, in the form of libfaketime, which moves the store's
+    clock by the same file."""
+    file, now = Path(os.environ[CLOCK]), module.now
+    module.now = lambda: now() + timedelta(seconds=int(file.read_text()))
+
+
+CHANGES: dict[str, Callable[[Any], None]] = {"tocsin.push.sender": poison, "tocsin.clock": shift}
+
+
 class _Watch(importlib.abc.MetaPathFinder):
-    """Stands before the usual finders for one module, once."""
+    """Stands before the usual finders."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name != MODULE:
+        change = CHANGES.pop(name, None)
+        spec = change and importlib.machinery.PathFinder.find_spec(name, path)
+        if not change or not spec or not spec.loader:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
+        load = spec.loader.exec_module
 
-            def load_and_poison(module: ModuleType) -> None:
-                load(module)
-                poison(module)
+        def load_and_change(module: ModuleType) -> None:
+            load(module)
+            change(module)
 
-            spec.loader.exec_module = load_and_poison  # type: ignore[method-assign]
+        spec.loader.exec_module = load_and_change  # type: ignore[method-assign]
         return spec
 
 
-if "FAULTS_POISON" in os.environ:
+if POISON in os.environ and CLOCK in os.environ:
     sys.meta_path.insert(0, _Watch())
