@@ -32,6 +32,29 @@ async def test_an_alert_is_sent_listed_shown_and_stopped(tocsin: Commands, store
     assert (stopped.code, stopped.json["state"]) == (0, "stopped")
 
 
+async def test_an_alert_is_corrected_and_retracted(tocsin: Commands) -> None:
+    sent = (await tocsin(*SEND, "--headline", "Aid convoy reaches Aleppo", "--story", "aleppo", "--json")).json
+
+    corrected = await tocsin("alert", "correct", sent["id"], "--headline", "Aid convoy turned back", "--json")
+    retracted = await tocsin("alert", "retract", sent["id"], "--reason", "There was no convoy.", "--json")
+    too_late = await tocsin("alert", "correct", sent["id"], "--headline", "Once more")
+
+    assert (corrected.code, corrected.json["kind"], corrected.json["corrects"]) == (0, "correction", sent["id"])
+    assert (corrected.json["story"], corrected.json["url"]) == ("aleppo", LINK)
+    assert (retracted.code, retracted.json["headline"]) == (0, "Retracted: Aid convoy turned back")
+    assert too_late.code == 1
+    assert "was retracted" in too_late.err
+
+
+async def test_an_alert_waits_for_its_time(tocsin: Commands) -> None:
+    scheduled = await tocsin(*SEND, "--headline", "x", "--send-at", "2999-01-01T00:00:00Z")
+    nonsense = await tocsin(*SEND, "--headline", "x", "--send-at", "tomorrow")
+
+    assert (scheduled.code, nonsense.code) == (2, 2)
+    assert "send_at: is more than 30 days ahead" in scheduled.err
+    assert "send_at" in nonsense.err
+
+
 async def test_people_read_the_words_as_they_are(tocsin: Commands) -> None:
     sent = await tocsin(*SEND, "--headline", ODD)
     alert_id = sent.out.split()[0]

@@ -1,4 +1,4 @@
-"""`tocsin alert`: send, list, show and stop, by hand and in scripts."""
+"""`tocsin alert`: send, correct, retract, list, show and stop, by hand and in scripts."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ from rich.table import Column, Table
 
 from tocsin.cautions import Cautions
 from tocsin.cli.opened import console, invalid, opened
-from tocsin.domain.alerts import AlertDraft
+from tocsin.domain.alerts import AlertDraft, Correction, Retraction
 from tocsin.domain.deliveries import OUTCOMES
 from tocsin.domain.levels import Level
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing, Report, checked_idempotency_key
 
-app = typer.Typer(help="Send, list, show and stop alerts.", no_args_is_help=True)
+app = typer.Typer(help="Send, correct, list, show and stop alerts.", no_args_is_help=True)
 
 AUTHOR = "command"
 _ALWAYS = ("eligible", "accepted", "pending", "unaccounted")
@@ -47,13 +47,29 @@ def send(
     topic: Annotated[list[str], typer.Option(help="A topic; may be given several times.")],
     level: Annotated[Level, typer.Option(help="How big the news is.")],
     body: Annotated[str, typer.Option(help="Up to 300 characters.")] = "",
+    story: Annotated[str | None, typer.Option(help="The running story that it belongs to.")] = None,
+    language: Annotated[str | None, typer.Option(help="Such as en; readers of another do not get it.")] = None,
+    send_at: Annotated[str | None, typer.Option(help="A time with its zone, such as 2026-03-01T12:00:00Z.")] = None,
+    max_per_second: Annotated[int | None, typer.Option(help="Most requests a second.")] = None,
     key: Annotated[str, typer.Option(help="Idempotency-Key; give one to repeat the command safely.")] = "",
     watch: Annotated[bool, typer.Option(help="Wait until it is out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Queues an alert."""
     try:
-        draft = AlertDraft(headline=headline, body=body, url=url, topics=topic, level=level)
+        draft = AlertDraft.model_validate(
+            {
+                "headline": headline,
+                "body": body,
+                "url": url,
+                "topics": topic,
+                "level": level,
+                "story": story,
+                "language": language,
+                "send_at": send_at,
+                "max_per_second": max_per_second,
+            }
+        )
     except ValidationError as error:
         raise invalid(error) from None
     asked_with = checked_idempotency_key(key or secrets.token_urlsafe(16))
@@ -109,6 +125,37 @@ def show(alert_id: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def correct(
+    alert_id: str,
+    headline: Annotated[str, typer.Option(help="What it should have said.")],
+    body: Annotated[str | None, typer.Option(help="As it was, if not given.")] = None,
+    url: Annotated[str | None, typer.Option(help="As it was, if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Corrects an alert for those who had it, and for those who still wait for it."""
+    _follow_up(alert_id, Correction(headline=headline, body=body, url=url), as_json)
+
+
+@app.command()
+def retract(
+    alert_id: str,
+    reason: Annotated[str, typer.Option(help="What readers see under the headline.")],
+    as_json: AsJson = False,
+) -> None:
+    """Takes an alert back, in front of those who had it."""
+    _follow_up(alert_id, Retraction(reason=reason), as_json)
+
+
+def _follow_up(alert_id: str, words: Correction | Retraction, as_json: bool) -> None:
+    async def run() -> None:
+        async with _publishing() as (publishing, _):
+            published = await publishing.correct(alert_id, words, AUTHOR, None)
+            _show(await publishing.report(published.status), as_json)
+
+    asyncio.run(run())
+
+
+@app.command()
 def stop(alert_id: str, as_json: AsJson = False) -> None:
     """No request starts later than 2 s after this."""
 
@@ -124,6 +171,8 @@ def _as_json(report: Report) -> Mapping[str, Any]:
     return {
         "id": status.alert.id,
         "state": status.state,
+        "kind": status.alert.kind,
+        "corrects": status.alert.root,
         **status.alert.draft.model_dump(mode="json", exclude={"state"}),
         "created_at": status.alert.queued_at.isoformat(),
         "progress": report.progress,
