@@ -1,6 +1,7 @@
 """How many requests one process may have in flight or not yet recorded: what could repeat if it were killed."""
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -9,10 +10,16 @@ _WAIT_SECONDS = 1.0
 
 # Of its share a lane keeps this part while an urgent one is at work at another push service: the machine is shared.
 _BESIDE_URGENT = 10
+# An urgent alert that finished a shard is about to claim its next one; nobody slips in between.
+_LINGER_SECONDS = 0.25
+
+# A push service that accepted nothing for so long, or for two of its usual windows, may hold this part of all.
+_PROVEN_SECONDS = 2.0
+_UNPROVEN = 10
 
 
 class Permits:
-    """Shared by the push services that are at work, so that one that hangs cannot take what the others need.
+    """Shared by the push services that are at work, so that one that hangs takes next to nothing from the others.
 
     What is urgent (flash) goes first: at its own push service nothing else is sent meanwhile, elsewhere little.
     """
@@ -21,19 +28,29 @@ class Permits:
         self._most = most
         self._lanes: Counter[str] = Counter()
         self._urgent: Counter[str] = Counter()
+        self._lingers: dict[str, float] = {}
+        self._proven: dict[str, float] = {}
         self._taken: Counter[str] = Counter()
         self._freed = asyncio.Condition()
+        self._waking: set[asyncio.Task[None]] = set()
 
     def join(self, push_service: str, urgent: bool = False) -> None:
         """One more shard of this push service is being worked on."""
         self._lanes[push_service] += 1
         self._urgent[push_service] += urgent
 
-    async def leave(self, push_service: str, urgent: bool = False) -> None:
-        async with self._freed:
-            self._lanes[push_service] -= 1
-            self._urgent[push_service] -= urgent
-            self._freed.notify_all()
+    def leave(self, push_service: str, urgent: bool = False) -> None:
+        self._lanes[push_service] -= 1
+        self._urgent[push_service] -= urgent
+        if urgent:
+            self._lingers[push_service] = time.monotonic() + _LINGER_SECONDS
+        task = asyncio.create_task(self._wake(_LINGER_SECONDS if urgent else 0.0))
+        self._waking.add(task)
+        task.add_done_callback(self._waking.discard)
+
+    def prove(self, push_service: str, window_seconds: float) -> None:
+        """It just accepted something; its windows take so long."""
+        self._proven[push_service] = time.monotonic() + max(_PROVEN_SECONDS, 2 * window_seconds)
 
     async def take(self, push_service: str, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to what is left of the push service's share; 0 after a second without any.
@@ -47,8 +64,8 @@ class Permits:
                     await self._freed.wait_for(lambda: self._may(push_service, urgent))
             if not self._may(push_service, urgent):
                 return 0
-            fair = self._share // max(1, self._lanes[push_service])
-            if not urgent and self._urgent.total():
+            fair = self._share(push_service) // max(1, self._lanes[push_service])
+            if not urgent and any(self._is_urgent(name) for name in self._urgent):
                 fair //= _BESIDE_URGENT
             taken = min(wanted, max(1, fair), self._left(push_service))
             self._taken[push_service] += taken
@@ -59,13 +76,25 @@ class Permits:
             self._taken[push_service] -= count
             self._freed.notify_all()
 
-    def _may(self, push_service: str, urgent: bool) -> bool:
-        return self._left(push_service) > 0 and (urgent or not self._urgent[push_service])
+    async def _wake(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        async with self._freed:
+            self._freed.notify_all()
 
-    @property
-    def _share(self) -> int:
-        at_work = sum(lanes > 0 for lanes in self._lanes.values())
+    def _may(self, push_service: str, urgent: bool) -> bool:
+        return self._left(push_service) > 0 and (urgent or not self._is_urgent(push_service))
+
+    def _is_urgent(self, push_service: str) -> bool:
+        return self._urgent[push_service] > 0 or self._lingers.get(push_service, 0.0) > time.monotonic()
+
+    def _is_proven(self, push_service: str) -> bool:
+        return self._proven.get(push_service, 0.0) > time.monotonic()
+
+    def _share(self, push_service: str) -> int:
+        if not self._is_proven(push_service):
+            return max(1, self._most // _UNPROVEN)
+        at_work = sum(lanes > 0 and self._is_proven(name) for name, lanes in self._lanes.items())
         return max(1, self._most // (at_work + 1))
 
     def _left(self, push_service: str) -> int:
-        return min(self._share - self._taken[push_service], self._most - self._taken.total())
+        return min(self._share(push_service) - self._taken[push_service], self._most - self._taken.total())

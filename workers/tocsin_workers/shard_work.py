@@ -57,7 +57,7 @@ class ShardWork:
         try:
             return await self._work()
         finally:
-            await permits.leave(push_service, self.is_urgent)
+            permits.leave(push_service, self.is_urgent)
 
     async def _work(self) -> bool:
         last = await self._open()
@@ -155,7 +155,14 @@ class ShardWork:
             self._book.first_request(now)
         telling = Telling(self._tell, [self._book.is_repeat(letter.slot) for letter in letters])
         envelopes = [letter.envelope for letter in letters]
-        answers = await telling.while_sending(self._runtime.sender.send(envelopes, telling.heard))
+        began = time.monotonic()
+
+        def heard(number: int, answer: Answer) -> None:
+            telling.heard(number, answer)
+            if classify(answer).outcome is Outcome.ACCEPTED:
+                self._runtime.permits.prove(self._claim.push_service, time.monotonic() - began)
+
+        answers = await telling.while_sending(self._runtime.sender.send(envelopes, heard))
         outcomes = [self._settle(letter, answer) for letter, answer in zip(letters, answers, strict=True)]
         pairs = list(zip(answers, outcomes, strict=True))
         self._accepted(now, [answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED])
