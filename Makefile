@@ -35,6 +35,10 @@ estimate: setup-dev ## the estimate against what planning gives, for 200,000 rea
 browser: setup-dev ## the tests that drive a real Firefox and Chromium
 	@$(BIN)/pytest -m browser $(ARGS)
 
+SEEDS ?= 5
+faults: setup-dev ## every fault with SEEDS=n seeds, on real processes; writes the table of docs/reliability.md
+	@PYTHONPATH=tests $(BIN)/python -m faults --seeds $(SEEDS) $(ARGS)
+
 check: lint types imports compose-check dockerfile-check ## everything below that reads but does not run
 
 lint: setup-dev ## ruff: rules and format

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
 
 import structlog
 from celery import Celery
+from celery.schedules import schedstate, schedule
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
@@ -57,12 +60,21 @@ def celery_app(settings: Settings) -> Celery:
         beat_schedule={
             "reconcile": {
                 "task": RECONCILE,
-                "schedule": settings.reconcile_seconds,
+                "schedule": Every(settings.reconcile_seconds),
                 "options": {"queue": MAINTENANCE, "expires": EXPIRES_SECONDS},
             }
         },
     )
     return app
+
+
+class Every(schedule):  # type: ignore[misc]
+    """An interval. Celery's own waits, after the clock went back by an hour, for an hour and more: the last run lies in
+    the future then."""
+
+    def is_due(self, last_run_at: datetime) -> Any:
+        due = super().is_due(last_run_at)
+        return due if due.next <= self.seconds else schedstate(is_due=True, next=self.seconds)
 
 
 class WakeUps:

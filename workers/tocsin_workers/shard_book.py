@@ -13,6 +13,7 @@ from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.store.ledgers import Kept, Retry, Window
 
 MOST_RETRY_SECONDS = 300.0
+_CLOCKS_DIFFER_MS = 1_000
 
 # A recipient with whom so many holders of the shard died, one after another, is what kills them.
 DEATHS = 5
@@ -71,7 +72,13 @@ class ShardBook:
     def next_slots(self, now: datetime, most: int) -> list[int]:
         """Retries that are due, then those not tried yet; after a death only those with whom it happened, fewer."""
         now_ms = clock.milliseconds(now)
-        ready = [slot for slot, retry in self.retries.items() if retry.due_ms <= now_ms]
+        # A repeat that is due later than any can be was noted before the clock went back.
+        far_ms = now_ms + int(MOST_RETRY_SECONDS * 1000) + _CLOCKS_DIFFER_MS
+        ready = [
+            slot
+            for slot, retry in self.retries.items()
+            if retry.due_ms <= now_ms or (retry.attempts and retry.due_ms > far_ms)
+        ]
         if suspects := [slot for slot in self._suspects if slot in self.waiting]:
             due = set(ready)
             tried = [slot for slot in suspects if slot not in self.retries or slot in due]

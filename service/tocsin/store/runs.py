@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
 from tocsin.settings import LEASE_LEFT
@@ -17,6 +18,9 @@ from tocsin.store.client import Argument, Server, answering
 
 # What a caller's clock may differ from the store's, where the worst is a wake-up too many.
 _CLOCKS_DIFFER_MS = 1_000
+# A shard of a run is never due later than this: it is looked at again, and handed back again. Whatever is due later was
+# written before the clock went back.
+MOST_DUE_MS = 300_000
 # After a lease has lapsed its holder has so long to record its last window before another may claim the shard.
 GRACE_MS = 1_000
 # A request may wait so long for its connection after the check; none may start after the attempts' end.
@@ -118,6 +122,7 @@ class Runs:
             passed,
             self.grace_ms,
             ROUND,
+            MOST_DUE_MS + _CLOCKS_DIFFER_MS,
         )
         if row is None:
             return None
@@ -170,7 +175,8 @@ class Runs:
 
     async def hand_back(self, claim: Claim, due: datetime | None = None) -> None:
         """Not finished: due again at a moment, or at once."""
-        await self._release(claim, milliseconds(due) if due else 0)
+        due_ms = milliseconds(due) if due else 0
+        await self._release(claim, due_ms if claim.is_round else min(due_ms, milliseconds(clock.now()) + MOST_DUE_MS))
 
     async def finish(self, claim: Claim) -> bool:
         """Nothing is left in the shard; True where nothing is left in the whole run either."""
@@ -211,8 +217,11 @@ class Runs:
         too_late = f"({now_ms + self._lease_ms + _CLOCKS_DIFFER_MS}"
         for push_service in await self._services(alert_id):
             due, leased = (f"{PREFIX}{name}:{alert_id}:{push_service}" for name in ("due", "leased"))
+            looks = [(due, "-inf", now_ms), (leased, "-inf", now_ms), (leased, too_late, "+inf")]
+            if alert_id != ROUND:
+                looks.append((due, f"({now_ms + MOST_DUE_MS + _CLOCKS_DIFFER_MS}", "+inf"))
             async with answering():
-                for key, least, most in ((due, "-inf", now_ms), (leased, "-inf", now_ms), (leased, too_late, "+inf")):
+                for key, least, most in looks:
                     if await self._server.redis.zcount(key, least, most):
                         return True
         return False

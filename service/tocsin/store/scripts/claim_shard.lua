@@ -3,6 +3,7 @@
 -- any shard, by its id alone: a worker that is busy with others must not keep it waiting.
 -- Alerts whose time has come are opened on the way. The round takes part like an alert that is never begun or over.
 -- KEYS open held lapsed paused timed; ARGV prefix lease_ms queues(csv) busy(csv of id:push_service) grace_ms round
+-- far_ms
 local prefix, lease_ms, grace_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -49,6 +50,10 @@ for _, id in ipairs(ids) do
       local held = tonumber(redis.call('HGET', KEYS[2], service) or 0)
       if not busy[id .. ':' .. service] and (over or held <= now) and (not fewest or working < fewest) then
         local first = redis.call('ZRANGE', due, '-inf', over and '+inf' or now, 'BYSCORE', 'LIMIT', 0, 1)[1]
+        -- A run's shard is never handed back for so long (the round's are): that, too, was before the clock went back.
+        if not first and id ~= ARGV[6] then
+          first = redis.call('ZRANGE', due, '(' .. (now + tonumber(ARGV[7])), '+inf', 'BYSCORE', 'LIMIT', 0, 1)[1]
+        end
         if first then candidate, fewest = {due, leased, first}, working end
       end
     end
