@@ -201,7 +201,12 @@ class Scene:
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Of all its threads: Celery starts a pool's first processes from one, and their successors from another."""
+    found = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            found += [int(child) for child in file.read_text().split()]
+    return found
 
 
 def has_children(running: Running) -> bool:

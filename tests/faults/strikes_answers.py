@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from faults.account import ALL_LINES
 from faults.catalogue import after_restart, fault
@@ -214,21 +215,18 @@ async def reset_after_request(scene: Scene) -> None:
     scene.may_repeat += resets * scene.window
 
 
-@fault("one push service slow, the others well", None)
+@fault("one push service slow, the others well")
 async def one_slow(scene: Scene) -> None:
-    """The others are through while it is slow; what it took in the end is in the account."""
+    """The others are through while it is as slow as it can be without failing."""
     name = scene.rng.choice(PUSH_SERVICES[1:])
     others = [each for each in PUSH_SERVICES if each != name]
     scene.strike()
-    seconds = min(1.2, scene.town.settings.request_seconds * 0.8)
-    await scene.town.simulator.set_faults(name, DelayFault(milliseconds=int(seconds * 1000)))
+    slow = DelayFault(milliseconds=int(scene.town.settings.request_seconds * 800))
+    await scene.town.simulator.set_faults(name, slow)
     sent = await scene.send()
 
-    def through(progress: dict[str, object]) -> bool:
-        by_service = progress["by_push_service"]
-        assert isinstance(by_service, dict)
-        return all(each in by_service and not by_service[each]["pending"] for each in others)
+    def through(progress: dict[str, Any]) -> bool:
+        parts = progress["by_push_service"]
+        return all(each in parts and not parts[each]["pending"] for each in others)
 
-    progress = await scene.town.progress_until(sent.id, through)
-    waiting = progress["by_push_service"][name]["pending"]
-    scene.require(waiting > 0, f"{name} was not slower than the others")
+    await scene.town.progress_until(sent.id, through)

@@ -132,19 +132,14 @@ async def poisoned(scene: Scene) -> None:
     senders: set[int] = set()
     at_first = len(scene.senders())
 
-    def died(progress: dict[str, object]) -> bool:
-        with suppress(OSError):  # a worker that is just being started
-            senders.update(scene.senders())
-        return not progress["pending"]
-
     try:
         await scene.slow_down()
         scene.strike()
         await scene.post_until_taken(sent)
         async with asyncio.timeout(scene.lease * 15 + 60):
-            while not died((await scene.town.read(sent.id))["progress"]):
+            while (alert := await scene.town.read(sent.id))["ended_at"] is None:
+                senders.update(scene.senders())
                 await asyncio.sleep(0.1)
-        alert = await scene.town.ended(sent.id)
     finally:
         file.unlink()
     scene.count_dead(len(senders) - at_first)
