@@ -117,6 +117,8 @@ class Publishing:
     async def _check_correctable(self, asked: AlertStatus, newest: AlertStatus) -> None:
         if asked.state.is_before_sending or asked.state is AlertState.REJECTED:
             raise Conflict(f"the alert is {asked.state}: nobody has it yet")
+        if asked.state.is_terminal and asked.began_at is None:
+            raise Conflict(f"the alert is {asked.state}, and nobody had it")
         if newest.alert.kind is Kind.RETRACTION:
             raise Conflict("the alert was retracted; send a new one")
         if not await self._store.alerts.has_ledgers(asked.alert.chain):

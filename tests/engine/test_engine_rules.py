@@ -175,6 +175,30 @@ async def test_who_still_waits_gets_the_corrected_text_instead(town: Town) -> No
     assert sum(await town.got(alert_id, views)) == had
 
 
+async def test_a_correction_may_be_quicker_than_what_it_corrects(town: Town) -> None:
+    views = await town.subscribe(60)
+    for _ in range(3):
+        alert = await town.send()
+        correction = await follow_up(town, alert["id"], "correction", headline="Corrected")
+        ended = await town.ended(correction["id"])
+        assert ended["progress"]["accepted"] == 60
+        assert await town.got(correction["id"], views) == [1] * 60
+        first = await town.ended(alert["id"])
+        assert first["progress"]["accepted"] + first["progress"]["stopped"] == 60
+
+
+async def test_what_was_taken_back_cannot_be_corrected(town: Town) -> None:
+    await town.subscribe(1)
+    alert = await town.send(undo_seconds=15)
+    await town.call("POST", f"/v1/alerts/{alert['id']}/stop", headers=town.editor)
+
+    status, problem = await town.call(
+        "POST", f"/v1/alerts/{alert['id']}/correction", {"headline": "Corrected"}, town.editor
+    )
+
+    assert (status, problem["code"]) == (409, "conflict")
+
+
 async def test_the_same_correction_twice_is_one(town: Town) -> None:
     await town.subscribe(1)
     alert = await town.ended((await town.send())["id"])

@@ -8,6 +8,8 @@ from tocsin_workers.runtime import Runtime
 async def begin(runtime: Runtime, alert_id: str) -> None:
     """Makes the run and wakes others to help. Any number may call this at once: one makes it."""
     alert, store = await runtime.alert(alert_id), runtime.store
+    if alert.root is not None and (await store.alerts.get(alert.root)).began_at is None:
+        await begin(runtime, alert.root)  # a correction can be quicker than what it corrects
     # A follow-up goes to nobody who registered after the first alert of its chain.
     bounds = await store.runs.bounds(alert.root) if alert.root else await store.numbers.bounds()
     began_at = await store.runs.now()
