@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from tocsin import clock
 from tocsin.cautions import Cautions
+from tocsin.correcting import check_correctable
 from tocsin.domain.alerts import Alert, AlertDraft
 from tocsin.domain.approval import Goal, Moment, Step, content_hash, move, state_of
 from tocsin.domain.drafts import AlertPatch
@@ -63,10 +64,16 @@ class Drafting:
             alert = _due(alert)
         if goal is not Goal.REJECTED:
             await self._check(alert)
+        chain = await self._store.alerts.chain(alert.chain) if alert.root else []
+        if goal is Goal.OUT and alert.root:
+            # While it waited, what it corrects may have been retracted, or corrected by somebody else.
+            root, newest = await self._store.alerts.get(alert.root), await self._store.alerts.get(chain[-1])
+            await check_correctable(self._store, root, newest)
         state = state_of(goal, alert)
         now_ms = clock.milliseconds(clock.now())
         drafts = self._store.drafts
-        if not await drafts.change(seen, alert, state, now_ms, writers=writers, approved_by=approved_by):
+        after = chain[-1] if chain else ""
+        if not await drafts.change(seen, alert, state, now_ms, writers=writers, approved_by=approved_by, after=after):
             raise Changed("another call changed the alert meanwhile; read it again")
         if goal is Goal.OUT:
             self._wake_ups.deliver_soon(alert.queue, (alert.begins_at - clock.now()).total_seconds())

@@ -1,6 +1,5 @@
 """What an editor can do with an alert, for the API and the commands alike."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,19 +7,20 @@ from typing import Any
 
 from tocsin import clock
 from tocsin.cautions import Cautions
-from tocsin.domain.alerts import MAX_BODY, Alert, AlertDraft, AlertState, Correction, Kind, Retraction
+from tocsin.correcting import Words, asked_hash, check_correctable, says
+from tocsin.domain.alerts import MAX_BODY, Alert, AlertDraft, AlertState, Correction
 from tocsin.domain.approval import Goal, first_goal, state_of
 from tocsin.domain.cautions import Warned
 from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.payload import notification
 from tocsin.domain.progress import Progress
+from tocsin.domain.queues import STANDARD
 from tocsin.domain.text import text_fault
 from tocsin.estimating import Estimate, estimate
 from tocsin.jobs import WakeUps
 from tocsin.searching import latest
 from tocsin.settings import Settings
 from tocsin.store.alerts import AlertStatus
-from tocsin.store.numbers import shards_below
 from tocsin.store.store import Store
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{16,255}")
@@ -68,12 +68,17 @@ class Publishing:
         notification(alert)  # raises Invalid when it is too long for the push services
         return alert
 
-    async def queue(self, alert: Alert, idempotency_key: str, chain: Sequence[str] = ()) -> Published:
-        """On disk when this returns. Raises Unavailable, or Invalid where the key stands for another alert. `chain` are
-        those that it follows up, and may well look like."""
+    async def queue(
+        self, alert: Alert, idempotency_key: str, chain: Sequence[str] = (), asked: str | None = None
+    ) -> Published:
+        """On disk when this returns. Raises Unavailable, Invalid where the key stands for another alert, or Changed.
+
+        `chain` are those that it follows up, and may well look like; `asked` is the hash of what was asked, where that
+        is not the whole of it.
+        """
         goal = first_goal(alert.draft, self._settings.approval_levels)
         state = state_of(goal, alert)
-        queued = await self._store.alerts.queue(alert, idempotency_key, state)
+        queued = await self._store.alerts.queue(alert, idempotency_key, state, asked, chain[-1] if chain else "")
         if not queued.is_new:
             return await self._again(queued.alert_id)
         if goal is Goal.OUT:
@@ -88,18 +93,19 @@ class Publishing:
         """Raises Invalid."""
         return await estimate(self._store, self._settings, await self.check(draft, author), clock.now())
 
-    async def correct(
-        self, alert_id: str, words: Correction | Retraction, author: str, idempotency_key: str | None
-    ) -> Published:
+    async def correct(self, alert_id: str, words: Words, author: str, idempotency_key: str | None) -> Published:
         """A linked alert to those who had this one, or one before it in its chain; the same words make it once.
 
         Raises NotFound, Invalid, or Conflict where there is nobody who could be told any more.
         """
         asked = await self._store.alerts.get(alert_id)
         root = asked.alert.chain
-        key = idempotency_key or _key_of(root, words)
         chain = await self._store.alerts.chain(root)
         newest = await self._store.alerts.get(chain[-1])
+        if idempotency_key is None and says(newest.alert, words, author):
+            return await self._again(newest.alert.id)
+        what = asked_hash(root, words)
+        key = idempotency_key or asked_hash(newest.alert.id, words)
         now = clock.now()
         if isinstance(words, Correction):
             alert = newest.alert.correction(words, author, now)
@@ -107,22 +113,12 @@ class Publishing:
             if message := text_fault(words.reason, 1, MAX_BODY):
                 raise Invalid.at("reason", message)
             alert = newest.alert.retraction(words.reason, author, now)
-        if earlier := await self._store.alerts.asked_before(alert, key):
+        if earlier := await self._store.alerts.asked_before(alert, key, what):
             return await self._again(earlier.alert_id)
-        await self._check_correctable(asked, newest)
+        await check_correctable(self._store, asked, newest)
         alert.draft.check(frozenset(alert.draft.topics), self._settings.allowed_link_hosts, now)
         notification(alert)
-        return await self.queue(alert, key, chain)
-
-    async def _check_correctable(self, asked: AlertStatus, newest: AlertStatus) -> None:
-        if asked.state.is_before_sending or asked.state is AlertState.REJECTED:
-            raise Conflict(f"the alert is {asked.state}: nobody has it yet")
-        if asked.state.is_terminal and asked.began_at is None:
-            raise Conflict(f"the alert is {asked.state}, and nobody had it")
-        if newest.alert.kind is Kind.RETRACTION:
-            raise Conflict("the alert was retracted; send a new one")
-        if not await self._store.alerts.has_ledgers(asked.alert.chain):
-            raise Conflict("the alert is so old that it is no longer known who had it; send a new one")
+        return await self.queue(alert, key, chain, what)
 
     async def latest(
         self, count: int, after: str | None = None, state: AlertState | None = None, words: str = ""
@@ -153,18 +149,10 @@ class Publishing:
         if not changed and before is not AlertState.STOPPED:
             raise Conflict(f"the alert is {before}" + (" already" if before.is_terminal else ""))
         status = await self._store.alerts.get(alert_id)
-        if before is AlertState.SENT:
-            await self._end_waiting(status)
-        self._wake_ups.deliver_soon(status.alert.queue)  # what still waited is to be accounted for now
+        # What still waited is to be accounted for now; who waits for the end of quiet hours, in a round.
+        self._wake_ups.deliver_soon(status.alert.queue)
+        self._wake_ups.deliver_soon(STANDARD)
         return status
-
-    async def _end_waiting(self, status: AlertStatus) -> None:
-        """Whoever still waits for the end of the quiet hours is accounted for soon."""
-        now = await self._store.runs.now()
-        for push_service, bound in (await self._store.runs.bounds(status.alert.id)).items():
-            for shard in shards_below(push_service, bound):
-                if await self._store.runs.round_is_known(shard):
-                    await self._store.runs.defer(shard, now)
 
 
 @dataclass(frozen=True)
@@ -186,10 +174,6 @@ async def account(store: Store, status: AlertStatus) -> Account:
     parts = {name: Progress.total(shards) for name, shards in accounts.items()}
     whole = Progress.total(shard for shards in accounts.values() for shard in shards)
     return Account(status, whole, parts)
-
-
-def _key_of(root: str, words: Correction | Retraction) -> str:
-    return hashlib.sha256(f"{root} {type(words).__name__} {words.model_dump_json()}".encode()).hexdigest()
 
 
 def checked_idempotency_key(text: str) -> str:

@@ -39,5 +39,6 @@ async def settle_deferred(runtime: Runtime) -> None:
 
 def _end_state(progress: Progress) -> AlertState:
     """`expired` is an alert whose time ran out before anybody had it."""
-    out_of_time = progress.outcomes["expired"] > 0 and progress.outcomes["accepted"] == 0
+    outcomes = progress.outcomes
+    out_of_time = outcomes["expired"] > 0 and outcomes["accepted"] == 0 and outcomes["deferred"] == 0
     return AlertState.EXPIRED if out_of_time else AlertState.SENT

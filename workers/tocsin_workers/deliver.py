@@ -31,13 +31,15 @@ _SERVES = {PRIORITY: (PRIORITY,), STANDARD: (PRIORITY, STANDARD)}
 
 async def deliver(runtime: Runtime, queue: str) -> None:
     """Returns when nothing is due that this process is not at work on already."""
-    started = time.monotonic()
+    runtime.slice_ends = time.monotonic() + _SLICE_SECONDS
     at_work: Lanes = {}
     unreadable: set[str] = set()
     try:
         while True:
-            in_time = time.monotonic() - started < _SLICE_SECONDS and not runtime.stopping()
-            claim = await _next(runtime, queue, at_work, unreadable) if in_time else None
+            # When the time is over, those at work hand back what they hold after their window, as at a stop: one that
+            # is slow must not keep this process from what is quick.
+            handing_back = runtime.hands_back()
+            claim = None if handing_back else await _next(runtime, queue, at_work, unreadable)
             if claim is not None:
                 at_work[claim.lane] = asyncio.create_task(_work(runtime, claim))
             elif at_work:
@@ -48,7 +50,7 @@ async def deliver(runtime: Runtime, queue: str) -> None:
         # Whatever went wrong here, requests under way are recorded: nobody else would know of them.
         await asyncio.gather(*at_work.values())
     await runtime.counting.write()
-    if not in_time and not runtime.stopping():
+    if handing_back and not runtime.stopping():
         await runtime.wake_ups.deliver(queue, 1)
 
 

@@ -44,9 +44,16 @@ class Permits:
         self._urgent[push_service] -= urgent
         if urgent:
             self._lingers[push_service] = time.monotonic() + _LINGER_SECONDS
-        task = asyncio.create_task(self._wake(_LINGER_SECONDS if urgent else 0.0))
-        self._waking.add(task)
-        task.add_done_callback(self._waking.discard)
+        self._wake_soon(_LINGER_SECONDS if urgent else 0.0)
+
+    def pause(self, push_service: str, urgent: bool = False) -> None:
+        """This lane sends nothing for a while, for its own reasons: nobody has to wait for it."""
+        if urgent:
+            self._urgent[push_service] -= 1
+            self._wake_soon(0.0)
+
+    def go_on(self, push_service: str, urgent: bool = False) -> None:
+        self._urgent[push_service] += urgent
 
     def prove(self, push_service: str, window_seconds: float) -> None:
         """It just accepted something; its windows take so long."""
@@ -75,6 +82,11 @@ class Permits:
         async with self._freed:
             self._taken[push_service] -= count
             self._freed.notify_all()
+
+    def _wake_soon(self, seconds: float) -> None:
+        task = asyncio.create_task(self._wake(seconds))
+        self._waking.add(task)
+        task.add_done_callback(self._waking.discard)
 
     async def _wake(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

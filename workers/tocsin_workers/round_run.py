@@ -1,25 +1,31 @@
 """The round of a shard: readers whose quiet hours are over get what waited for them, decided again, as one message."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+
+import structlog
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert, AlertState
 from tocsin.domain.decisions import Verdict
 from tocsin.domain.deliveries import Ledger, Mark, turned
+from tocsin.domain.errors import NotFound
 from tocsin.domain.queues import STANDARD
 from tocsin.planning import Planner
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.failures import UNREADABLE
 from tocsin.store.ledgers import Capped, Recipient
-from tocsin.store.runs import Claim
+from tocsin.store.runs import START_MS, Claim
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_book import ShardBook
 from tocsin_workers.shard_work import ShardWork
+
+log = structlog.get_logger()
 
 
 class RoundRun(ShardWork):
@@ -55,7 +61,11 @@ class RoundRun(ShardWork):
         """The alerts for which anybody waits, newest first; one that is corrected is left to its follow-up."""
         found = []
         for alert_id in await patiently(self._store.alerts.deferring):
-            status = await patiently(partial(self._store.alerts.get, alert_id))
+            try:
+                status = await patiently(partial(self._store.alerts.get, alert_id))
+            except (ValueError, NotFound):  # a newer version wrote it: left to a worker that can read it
+                log.error("alert in an unknown form", alert=alert_id)  # noqa: TRY400
+                continue
             if status.corrected_by is None and status.began_at is not None:
                 found.append(status)
         return sorted(found, key=lambda status: status.alert.begins_at, reverse=True)
@@ -67,6 +77,9 @@ class RoundRun(ShardWork):
         audience = alert.audience(self._runtime.settings.time_zone)
         planner = Planner(self._store.profiles, self._store.ledgers, audience)
         self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner)
+        rate = alert.draft.max_per_second
+        if rate is not None and rate < (self.max_per_second or math.inf):
+            self.max_per_second, self._paced_as = rate, alert.id
         over = None
         if status.state is AlertState.STOPPED:
             over = Mark.STOPPED
@@ -76,6 +89,19 @@ class RoundRun(ShardWork):
             self._book.waiting[slot] = (*self._book.waiting.get(slot, ()), alert.id)
             if over is not None:
                 self._book.mark(slot, over, [alert.id])
+
+    async def _heed(self) -> bool:
+        """A stop settles its readers; one that was corrected is left to its follow-up."""
+        ids = {alert_id for waiting in self._book.waiting.values() for alert_id in waiting}
+        stands = await patiently(partial(self._store.alerts.stands, sorted(ids)))
+        over = {alert_id for alert_id, stand in stands.items() if stand.is_stopped or stand.is_corrected}
+        for slot, waiting in list(self._book.waiting.items()):
+            for alert_id in over.intersection(waiting):
+                if stands[alert_id].is_corrected:
+                    self._book.leave_to_another(slot, alert_id)
+                else:
+                    self._book.mark(slot, Mark.STOPPED, [alert_id])
+        return bool(over)
 
     async def _look_ahead(self, numbers: Sequence[int], now: datetime) -> None:
         """Who still has quiet hours need not be looked at in a window."""
@@ -133,7 +159,7 @@ class RoundRun(ShardWork):
         for alert_id in self._book.waiting[recipient.slot]:
             waited = self._alerts[alert_id]
             decision = waited.planner.decide(recipient.profile_number, recipient.personal, now)
-            if waited.ends_at <= now:
+            if waited.ends_at <= now + timedelta(milliseconds=START_MS):
                 self._book.mark(recipient.slot, Mark.EXPIRED, [alert_id])
             elif decision is None:
                 self._set_aside(recipient.slot, UNREADABLE, [alert_id])
@@ -145,7 +171,9 @@ class RoundRun(ShardWork):
                 self._book.mark(recipient.slot, turned(decision), [alert_id])
         if again:
             self._book.not_before(recipient.slot, min(again))
-        return tuple(ready)
+        # A wrong alert on the screen is replaced by its own correction, under its own tag: no summary can do that.
+        follow_ups = [alert_id for alert_id in ready if self._alerts[alert_id].alert.root is not None]
+        return tuple(follow_ups[-1:] or ready)
 
     def _counted(self, recipient: Recipient, ready: Sequence[str], now: datetime) -> "_Counted":
         """Those of these alerts that count under the reader's cap: together they count once."""

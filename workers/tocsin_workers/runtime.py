@@ -2,10 +2,12 @@
 
 import asyncio
 import ctypes
+import math
 import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -35,6 +37,7 @@ class Runtime:
     def __init__(self, settings: Settings, app: Celery, stopping: Callable[[], bool]) -> None:
         self.settings = settings
         self.stopping = stopping
+        self.slice_ends = math.inf
         self.store = Store(settings, STORE_TIMEOUT)
         self.sender: Sender = CurlSender.from_settings(settings)
         self.application_server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
@@ -56,6 +59,10 @@ class Runtime:
         runtime = runner.run(make())
         runtime._runner = runner
         return runtime
+
+    def hands_back(self) -> bool:
+        """Whether shards are to be handed back after the window at work."""
+        return self.stopping() or time.monotonic() > self.slice_ends
 
     def run(self, job: Coroutine[Any, Any, None]) -> None:
         try:

@@ -108,6 +108,17 @@ class ShardBook:
         self.waiting.pop(slot, None)
         self.retries.pop(slot, None)
 
+    def leave_to_another(self, slot: int, alert_id: str) -> None:
+        """Not ours to settle any more: nothing is written of it."""
+        left = tuple(each for each in self.waiting.get(slot, ()) if each != alert_id)
+        if left:
+            self.waiting[slot] = left
+        else:
+            self.waiting.pop(slot, None)
+            self.retries.pop(slot, None)
+            if slot in self.taken:
+                self._give_back.add(slot)
+
     def settle_all(self, mark: Mark) -> None:
         for slot in list(self.waiting):
             self.mark(slot, mark)

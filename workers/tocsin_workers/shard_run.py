@@ -1,6 +1,7 @@
 """One shard of an alert's run: planned once, then sent window by window until nothing is pending."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -48,32 +49,46 @@ class ShardRun(ShardWork):
 
     async def _plan(self, kept: Kept) -> bool | None:
         """Decides for each reader. Who registered since the run began is passed over."""
-        before: dict[str, Ledger] = {}
+        before = _Before()
         if self._alert.root is not None:
-            chain = await patiently(lambda: self._store.alerts.chain(self._alert.chain))
-            earlier = chain[: chain.index(self._alert.id)]
-            for alert_id in earlier:
-                if not await patiently(partial(self._store.runs.shard_is_settled, alert_id, self._claim.shard)):
-                    return await self._hand_back(clock.now() + timedelta(seconds=_AFTER_SECONDS))
-            before = await patiently(lambda: self._store.ledgers.ledgers(self._claim.shard, earlier))
+            found = await self._before()
+            if found is None:
+                return await self._hand_back(clock.now() + timedelta(seconds=_AFTER_SECONDS))
+            before = found
         bound = await patiently(lambda: self._store.runs.bound(self._claim))
         first_number = int(self._claim.shard.rpartition(".")[2]) * SHARD_SIZE
         numbers = kept.profile_numbers[: max(0, bound - first_number)]
-        among = None if self._alert.root is None else _had(before)
+        among = None if self._alert.root is None else before.audience
         plan = await patiently(lambda: self._planner.plan(self._claim.shard, numbers, clock.now(), among))
         if plan.capped:
             full = await self._take(plan.capped)
             if full is None:
                 return False
             plan.cap(full)
-        if before:
-            latest = list(before)[-1]
-            self._book.replaced(latest, before[latest])
+        if before.latest is not None:
+            self._book.replaced(before.latest_id, before.latest)
         self._book.plan(self._alert.id, plan.marks)
         for slot, mark in enumerate(plan.marks):
             if mark is Mark.SET_ASIDE:
                 self._set_aside(slot, UNREADABLE, [self._alert.id])
         return await self._keep_plan(plan)
+
+    async def _before(self) -> "_Before | None":
+        """What a follow-up takes over here; None while somebody still works for an alert before it."""
+        shard, store = self._claim.shard, self._store
+        chain = await patiently(lambda: store.alerts.chain(self._alert.chain))
+        earlier = chain[: chain.index(self._alert.id)]
+        for alert_id in earlier:
+            if not await patiently(partial(store.runs.shard_is_settled, alert_id, shard)):
+                return None
+        # A round may have the old text on its way to some; once it has let go, it leaves the rest to us.
+        if await patiently(partial(store.runs.round_in_work, shard)):
+            return None
+        stands = await patiently(partial(store.alerts.stands, earlier))
+        ledgers = await patiently(partial(store.ledgers.ledgers, shard, earlier))
+        # Who waits for an alert that was stopped waits for nothing.
+        latest = None if stands[earlier[-1]].is_stopped else ledgers.get(earlier[-1])
+        return _Before(_had(ledgers, latest), earlier[-1], latest)
 
     async def _keep_plan(self, plan: ShardPlan) -> bool | None:
         if plan.first_until is not None:
@@ -155,11 +170,20 @@ class ShardRun(ShardWork):
         return written
 
 
-def _had(before: dict[str, Ledger]) -> set[int]:
-    """The audience of a follow-up: who was sent any alert of the chain, or still waits for the latest."""
-    had = {slot for ledger in before.values() for slot in ledger.slots(Mark.ACCEPTED)}
-    if before:
-        latest = list(before.values())[-1]
+@dataclass(frozen=True)
+class _Before:
+    """`audience` are the slots that a follow-up goes to; `latest` is the ledger of the alert that it takes over from,
+    None where nobody waits for that."""
+
+    audience: frozenset[int] = frozenset()
+    latest_id: str = ""
+    latest: Ledger | None = None
+
+
+def _had(ledgers: Mapping[str, Ledger], latest: Ledger | None) -> frozenset[int]:
+    """Who was sent any alert of the chain, or still waits for the latest."""
+    had = {slot for ledger in ledgers.values() for slot in ledger.slots(Mark.ACCEPTED)}
+    if latest is not None:
         for mark in (Mark.DEFERRED, Mark.CORRECTED, *UNFINISHED):
             had |= set(latest.slots(mark))
-    return had
+    return frozenset(had)

@@ -47,6 +47,7 @@ class ShardWork:
         self._checked = 0.0
         self._held_until = claim.began_at
         self._pause = 0.0
+        self._paced_as = claim.alert_id
         self._failures: list[Failure] = []
         self._book: ShardBook
 
@@ -62,8 +63,8 @@ class ShardWork:
     async def _work(self) -> bool:
         last = await self._open()
         while last is None:
-            await asyncio.sleep(self._pause)
-            self._pause = 0.0
+            if self._pause:
+                await self._rest_for_pace()
             wanted = len(self._book.next_slots(clock.now(), self._runtime.settings.window))
             # The checks come after the wait for permits: a stop or the end may have come meanwhile.
             push_service = self._claim.push_service
@@ -73,6 +74,16 @@ class ShardWork:
             finally:
                 await self._runtime.permits.give_back(push_service, permits)
         return last
+
+    async def _rest_for_pace(self) -> None:
+        """Meanwhile nobody has to wait for this shard, however urgent it is."""
+        permits, push_service = self._runtime.permits, self._claim.push_service
+        permits.pause(push_service, self.is_urgent)
+        try:
+            await asyncio.sleep(self._pause)
+        finally:
+            permits.go_on(push_service, self.is_urgent)
+            self._pause = 0.0
 
     async def _open(self) -> bool | None:
         """Makes the book, planning the shard where that is yet to be done; not None where there is nothing to do."""
@@ -103,7 +114,8 @@ class ShardWork:
             return await self._end_all(_ENDS[go])
         if go is Go.HELD:
             return await self._hand_back(self._held_until)
-        if self._runtime.stopping():
+        await self._heed()
+        if self._runtime.hands_back():
             return await self._hand_back(now)
         if not permits:
             return None  # something urgent is at work: the check has renewed the lease
@@ -124,7 +136,7 @@ class ShardWork:
         first = [slot for slot in slots if not self._book.is_repeat(slot)]
         grant: Grant = await patiently(
             lambda: self._store.pace.grant(
-                self._claim.push_service, self._claim.alert_id, self.max_per_second, len(slots), len(again)
+                self._claim.push_service, self._paced_as, self.max_per_second, len(slots), len(again)
             )
         )
         if grant.until is not None:
@@ -134,6 +146,13 @@ class ShardWork:
 
     async def _tell(self, report: WindowReport) -> None:
         await patiently(partial(self._store.pace.report, self._claim.push_service, report))
+
+    async def _may_go_on(self) -> bool:
+        return await self._check() is Go.GO and not await self._heed()
+
+    async def _heed(self) -> bool:
+        """Settles whoever an editor's word has reached that a check does not see; True where there was any."""
+        return False
 
     async def _check(self) -> Go:
         self._checked = time.monotonic()
@@ -145,8 +164,9 @@ class ShardWork:
         recipients = await patiently(lambda: self._store.ledgers.try_window(self._claim, slots))
         letters = None if recipients is None else await self._letters_for(recipients, now)
         if letters is None:
+            await self._tell(WindowReport(unsent=len(slots)))
             return False
-        if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and await self._check() is not Go.GO:
+        if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and not await self._may_go_on():
             # The next step says what follows from it; for the pace nothing was sent.
             await self._tell(WindowReport(unsent=len(slots)))
             return await self._write()

@@ -184,11 +184,6 @@ class Alert(BaseModel):
         return taken.model_copy(update={"kind": kind, "root": self.chain})
 
     @property
-    def body_hash(self) -> str:
-        """As that of its draft; a follow-up says what it follows, too."""
-        return self.draft.body_hash if self.root is None else f"{self.draft.body_hash}:{self.kind}:{self.root}"
-
-    @property
     def chain(self) -> str:
         """The id of the first alert of its chain."""
         return self.root or self.id

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import structlog
 
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.alerts import Alert, AlertState
-from tocsin.domain.errors import Invalid, NotFound
+from tocsin.domain.errors import Changed, Invalid, NotFound
 from tocsin.store.client import Server, answering
 
 log = structlog.get_logger()
@@ -26,6 +27,9 @@ BY_TIME = PREFIX + "by-time"
 COUNT = PREFIX + "count"
 LEDGERS = PREFIX + "ledgers"
 _DEFERRING = PREFIX + "deferring"
+
+# The run that never ends: each shard of it is due when the first quiet hours in it end for which an alert waits.
+ROUND = "round"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
 KEEP_LEDGERS = 50
@@ -58,6 +62,14 @@ class AlertStatus:
 
 
 @dataclass(frozen=True)
+class Stand:
+    """What keeps an alert from whoever still waits for it."""
+
+    is_stopped: bool
+    is_corrected: bool
+
+
+@dataclass(frozen=True)
 class Queued:
     """`is_new` is False where the same call had been made before."""
 
@@ -69,12 +81,21 @@ class Alerts:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def queue(self, alert: Alert, idempotency_key: str, state: AlertState | None = None) -> Queued:
+    async def queue(
+        self,
+        alert: Alert,
+        idempotency_key: str,
+        state: AlertState | None = None,
+        asked_hash: str | None = None,
+        after: str = "",
+    ) -> Queued:
         """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body.
 
-        `state` is that of one that does not go out yet.
+        `state` is that of one that does not go out yet; `asked_hash` stands for the body, where that is not the draft;
+        `after` is the last of the chain that was seen: Raises Changed where that is another by now.
         """
-        asked = f"{alert.body_hash} {alert.id}"
+        asked_hash = asked_hash or alert.draft.body_hash
+        asked = f"{asked_hash} {alert.id}"
         keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED]
         kept = await self._server.run(
             "queue_alert",
@@ -90,8 +111,11 @@ class Alerts:
             milliseconds(alert.begins_at),
             PREFIX,
             alert.root or "",
+            after,
         )
-        return _judge(kept, alert)
+        if kept is None:
+            raise Changed("another follow-up came first; look at it, and repeat")
+        return _judge(kept, asked_hash, alert.id)
 
     async def chain(self, root: str) -> list[str]:
         """The ids of an alert and of its follow-ups, in their order."""
@@ -99,11 +123,11 @@ class Alerts:
             rows = await self._server.redis.lrange(chain_key(root), 0, -1)
         return [root, *(row.decode() for row in rows)]
 
-    async def asked_before(self, alert: Alert, idempotency_key: str) -> Queued | None:
+    async def asked_before(self, alert: Alert, idempotency_key: str, asked_hash: str | None = None) -> Queued | None:
         """What an earlier call with this key made, so that a repeat is answered without any check made anew."""
         async with answering():
             kept = await self._server.redis.get(_asked_key(alert.author, idempotency_key))
-        return _judge(kept, alert) if kept else None
+        return _judge(kept, asked_hash or alert.draft.body_hash, alert.id) if kept else None
 
     async def get(self, alert_id: str) -> AlertStatus:
         """Raises NotFound."""
@@ -128,6 +152,17 @@ class Alerts:
                     pipe.hgetall(alert_key(alert_id.decode()))
                 rows = await pipe.execute()
         return [_status(row) for row in rows if row]
+
+    async def stands(self, alert_ids: Sequence[str]) -> dict[str, Stand]:
+        """How these stand now, all at one moment."""
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for alert_id in alert_ids:
+                pipe.hmget(alert_key(alert_id), "state", "corrected_by")
+            rows = await pipe.execute()
+        return {
+            alert_id: Stand(state == b"stopped", corrected_by is not None)
+            for alert_id, (state, corrected_by) in zip(alert_ids, rows, strict=True)
+        }
 
     async def open_ids(self) -> list[str]:
         """Alerts with anything left to do, oldest first."""
@@ -208,9 +243,12 @@ class Alerts:
         await self._server.run("settle_alert", keys, alert_id, json.dumps(totals))
 
     async def stop(self, alert_id: str, now_ms: int) -> tuple[AlertState, bool]:
-        """The state before, and whether it was changed: what is over, or a draft, stays as it is. Raises NotFound."""
+        """The state before, and whether it was changed: what is over, or a draft, stays as it is. Raises NotFound.
+
+        Whoever waits for the end of quiet hours is asked about at once.
+        """
         keys = [alert_key(alert_id), TIMED, _DEFERRING]
-        row = await self._server.run("stop_alert", keys, alert_id, now_ms)
+        row = await self._server.run("stop_alert", keys, alert_id, now_ms, PREFIX, ROUND)
         if row is None:
             raise NotFound("there is no such alert")
         return AlertState(row[0].decode()), bool(row[1])
@@ -238,11 +276,11 @@ def chain_key(root: str) -> str:
     return f"{PREFIX}chain:{root}"
 
 
-def _judge(kept: bytes, alert: Alert) -> Queued:
-    body_hash, _, alert_id = kept.decode().partition(" ")
-    if body_hash != alert.body_hash:
+def _judge(kept: bytes, asked_hash: str, new_id: str) -> Queued:
+    kept_hash, _, alert_id = kept.decode().partition(" ")
+    if kept_hash != asked_hash:
         raise Invalid.at("Idempotency-Key", "was used before for another alert; use a new one for each alert")
-    return Queued(alert_id, is_new=alert_id == alert.id)
+    return Queued(alert_id, is_new=alert_id == new_id)
 
 
 def _status(row: dict[bytes, bytes]) -> AlertStatus:

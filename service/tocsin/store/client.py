@@ -10,12 +10,15 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from tocsin.domain.errors import Unavailable
 
 # A store that hangs must be told apart from one that is slow before a caller's 3 s are over.
 SOCKET_TIMEOUT = 2.0
+
+# Refusals that do not pass, as no memory, loading or failing over do.
+_LASTING = ("WRONGTYPE", "user_script:")
 
 Argument = str | bytes | int | float
 
@@ -65,6 +68,11 @@ async def answering() -> AsyncIterator[None]:
     """Tells every failure of the server as Unavailable, which callers may repeat."""
     try:
         yield
+    except ResponseError as error:
+        if type(error) is ResponseError and any(word in str(error) for word in _LASTING):
+            # Repeating would bring the same again, for ever. The text may quote what was written, so it is left out.
+            raise RuntimeError("the store refused a command: a key of another kind, or a script's own error") from None
+        raise Unavailable(f"the store does not answer ({type(error).__name__})") from error
     except (RedisError, OSError) as error:
         # The message may quote a command with an endpoint in it, so only the kind of failure is passed on.
         raise Unavailable(f"the store does not answer ({type(error).__name__})") from error

@@ -21,8 +21,12 @@ class Drafts:
         *,
         writers: Sequence[str],
         approved_by: str | None = None,
+        after: str = "",
     ) -> bool:
-        """False where the alert is no longer what was seen. On disk when this returns, like a new one."""
+        """False where the alert is no longer what was seen, or the last of its chain no longer `after`.
+
+        On disk when this returns, like a new one.
+        """
         keys = [alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED, chain_key(alert.chain)]
         changed = await self._server.run(
             "change_alert",
@@ -41,5 +45,6 @@ class Drafts:
             ",".join(writers),
             approved_by or "",
             now_ms,
+            after,
         )
         return bool(changed)

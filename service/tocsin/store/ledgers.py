@@ -169,8 +169,10 @@ class Ledgers:
         patches: list[Argument] = []
         for alert_id, marks in window.changes.items():
             keys.append(_ledger_key(claim.shard, alert_id))
+            # In an alert's ledger another hand than its own run changes only who is deferred, and still is.
+            only = "" if alert_id == claim.alert_id else str(Mark.DEFERRED)
             for start, text in _runs_of(marks):
-                patches += [len(keys), start, text]
+                patches += [len(keys), start, text, only]
         arguments: list[Argument] = [
             claim.epoch,
             _dump_times(window.times),

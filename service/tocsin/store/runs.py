@@ -13,7 +13,7 @@ from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
 from tocsin.settings import LEASE_LEFT
-from tocsin.store.alerts import HELD, LAPSED, OPEN, PAUSED, PREFIX, TIMED, alert_key
+from tocsin.store.alerts import HELD, LAPSED, OPEN, PAUSED, PREFIX, ROUND, TIMED, alert_key
 from tocsin.store.client import Argument, Server, answering
 
 # What a caller's clock may differ from the store's, where the worst is a wake-up too many.
@@ -25,9 +25,6 @@ MOST_DUE_MS = 300_000
 GRACE_MS = 1_000
 # A request may wait so long for its connection after the check; none may start after the attempts' end.
 START_MS = 2_000
-
-# The run that never ends: each shard of it is due when the first quiet hours in it end for which an alert waits.
-ROUND = "round"
 
 
 @dataclass(frozen=True)
@@ -144,6 +141,12 @@ class Runs:
         await self._server.run(
             "defer_shard", keys, PREFIX, ROUND, shard_push_service(shard), shard, milliseconds(until)
         )
+
+    async def round_in_work(self, shard: str) -> bool:
+        """Whether a worker has the round of this shard in hand."""
+        async with answering():
+            key = f"{PREFIX}leased:{ROUND}:{shard_push_service(shard)}"
+            return await self._server.redis.zscore(key, shard) is not None
 
     async def round_is_known(self, shard: str) -> bool:
         """Whether a round is due in this shard at any time, or in work."""

@@ -2,8 +2,10 @@
 -- caller saw.
 -- KEYS alert by_time open count ledgers timed chain; ARGV id seen_state seen_edition alert_json queue level state
 -- queued_ms begins_ms prefix root ('' = the first of its chain) writers(csv) approved_by ('' = nobody) now_ms
+-- after ('' = whatever the last of the chain is)
 local seen = redis.call('HMGET', KEYS[1], 'state', 'edition')
 if seen[1] ~= ARGV[2] or (seen[2] or '0') ~= ARGV[3] then return 0 end
+if ARGV[15] ~= '' and (redis.call('LINDEX', KEYS[7], -1) or ARGV[11]) ~= ARGV[15] then return 0 end
 redis.call('HSET', KEYS[1], 'alert', ARGV[4], 'queue', ARGV[5], 'level', ARGV[6], 'state', ARGV[7], 'queued_ms',
   ARGV[8], 'writers', ARGV[12], 'approved_by', ARGV[13])
 redis.call('HINCRBY', KEYS[1], 'edition', 1)

@@ -1,9 +1,11 @@
 -- The one atomic write before a 202: the Idempotency-Key, the alert, its place among those that are open or wait for
 -- their time, and in its chain.
 -- KEYS asked alert by_time open count ledgers timed chain; ARGV asked_value keep_seconds id queued_ms alert_json queue
--- level state begins_ms prefix root ('' = the first of its chain)
+-- level state begins_ms prefix root ('' = the first of its chain) after ('' = whatever the last of the chain is).
+-- Gives nothing where another follow-up came first.
 local asked = redis.call('GET', KEYS[1])
 if asked then return asked end
+if ARGV[12] ~= '' and (redis.call('LINDEX', KEYS[8], -1) or ARGV[11]) ~= ARGV[12] then return nil end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('HSET', KEYS[2], 'alert', ARGV[5], 'state', ARGV[8], 'queued_ms', ARGV[4], 'queue', ARGV[6],
   'level', ARGV[7])

@@ -1,7 +1,7 @@
 -- Records a window whole: marks, times, retries, counts under caps; and takes those who are gone out of use with it.
 -- A repeat changes nothing. Gives the slots that went into quarantine.
 -- KEYS run records profiles quarantine caps taken ledger…; ARGV epoch times retries deaths now_ms(13 digits) eligible
--- ('' = planned before) then four lists, each after its length: key start marks …; slots to give back; slots that keep
+-- ('' = planned before) then four lists, each after its length: key start marks only …; slots to give back; slots that keep
 -- their count; slot record … of the gone
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return nil end
 redis.call('HSET', KEYS[1], 'times', ARGV[2], 'retries', ARGV[3], 'deaths', ARGV[4], 'trying', '')
@@ -13,8 +13,18 @@ local function list()
   return first, at - 1
 end
 local first, last = list()
-for place = first, last, 3 do
-  redis.call('SETRANGE', KEYS[tonumber(ARGV[place])], ARGV[place + 1], ARGV[place + 2])
+for place = first, last, 4 do
+  local ledger, start, marks, only = KEYS[tonumber(ARGV[place])], ARGV[place + 1], ARGV[place + 2], ARGV[place + 3]
+  if only ~= '' then
+    -- Bytes that are something else by now stay as they are.
+    local kept, merged = redis.call('GETRANGE', ledger, start, start + #marks - 1), {}
+    for at_byte = 1, #marks do
+      local have = string.sub(kept, at_byte, at_byte)
+      merged[at_byte] = have == only and string.sub(marks, at_byte, at_byte) or have
+    end
+    marks = table.concat(merged)
+  end
+  if marks ~= '' then redis.call('SETRANGE', ledger, start, marks) end
 end
 first, last = list()
 for place = first, last do
