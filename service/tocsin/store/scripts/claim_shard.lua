@@ -48,6 +48,8 @@ for _, id in ipairs(ids) do
       local working = redis.call('ZCARD', leased)
       in_work = in_work + working
       local held = tonumber(redis.call('HGET', KEYS[2], service) or 0)
+      -- A pause that is over is forgotten: it would begin again where the clock goes back.
+      if held > 0 and held <= now then redis.call('HDEL', KEYS[2], service) end
       if not busy[id .. ':' .. service] and (over or held <= now) and (not fewest or working < fewest) then
         local first = redis.call('ZRANGE', due, '-inf', over and '+inf' or now, 'BYSCORE', 'LIMIT', 0, 1)[1]
         -- A run's shard is never handed back for so long (the round's are): that, too, was before the clock went back.
