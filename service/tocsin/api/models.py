@@ -174,7 +174,7 @@ class FailureView(Strict):
     id: str
     alert: str
     push_service: str
-    subscription: str | None = Field(description="null where it is not there any more")
+    subscription: str | None = Field(description="null where it is not there any more, or cannot be read")
     reason: str
     at: datetime
 
