@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from api_served import Served, bearer, subscription_of
 
-from tocsin import clock
+from tocsin import clock, searching
 from tocsin.domain.subscriptions import parse_public_id
 from tocsin.simulator.client import SimulatorClient
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
@@ -68,3 +68,37 @@ async def test_who_wakes_at_another_hour_is_asked_again(
 
     assert reply.status == 200, reply.text
     assert await api.store.runs.has_due(ROUND, clock.milliseconds(clock.now()) + 1_000) is asked
+
+
+@pytest.mark.parametrize("query", ["state=stopped", "q=needle", "state=stopped&q=needle"])
+async def test_a_search_looks_at_so_many_and_says_where_it_goes_on(
+    api: Served, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr(searching, "SEARCHED", 4)
+    monkeypatch.setattr(searching, "_AT_ONCE", 2)
+    ids = [(await api.queue({"headline": "Needle" if at in (0, 9) else f"No {at}"})).json["id"] for at in range(10)]
+    for alert_id in (ids[0], ids[9]):
+        await api.call("POST", f"/v1/alerts/{alert_id}/stop", headers=api.editor)
+
+    pages, cursor = [], ""
+    while cursor is not None:
+        path = f"/v1/alerts?limit=1&{query}" + (f"&cursor={cursor}" if cursor else "")
+        reply = await api.call("GET", path, headers=api.editor)
+        assert reply.status == 200, reply.text
+        pages.append([alert["id"] for alert in reply.json["alerts"]])
+        cursor = reply.json["next"]
+        assert ("Link" in reply.headers) is (cursor is not None)
+
+    assert pages == [[ids[9]], [], [ids[0]]]  # four are looked at, four more, and the rest
+
+
+async def test_a_search_for_a_state_does_not_walk_the_whole_archive(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "SEARCHED", 6)
+    monkeypatch.setattr(searching, "_AT_ONCE", 3)
+    ids = [(await api.queue({"headline": f"No {at}"})).json["id"] for at in range(20)]
+
+    page = (await api.call("GET", "/v1/alerts?limit=1&state=expired", headers=api.editor)).json
+
+    assert page == {"alerts": [], "next": ids[14]}
