@@ -18,7 +18,7 @@ from tocsin.domain.queues import STANDARD
 from tocsin.domain.text import text_fault
 from tocsin.estimating import Estimate, estimate
 from tocsin.jobs import WakeUps
-from tocsin.searching import latest
+from tocsin.searching import Page, latest
 from tocsin.settings import Settings
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.store import Store
@@ -122,7 +122,7 @@ class Publishing:
 
     async def latest(
         self, count: int, after: str | None = None, state: AlertState | None = None, words: str = ""
-    ) -> list[AlertStatus]:
+    ) -> Page:
         """Newest first. Raises NotFound for an `after` that is unknown."""
         return await latest(self._store, count, after, state, words)
 

@@ -101,15 +101,14 @@ def _idempotency_key(request: web.Request) -> str:
 async def list_alerts(call: Call[BaseModel]) -> web.Response:
     publishing, query = call.services.publishing, call.query
     try:
-        found = await publishing.latest(query.limit + 1, query.cursor, query.state, query.q)
+        page = await publishing.latest(query.limit, query.cursor, query.state, query.q)
     except NotFound:
         raise Invalid.at("cursor", "is not one that a page gave") from None
-    views = [_view(await publishing.report(status)) for status in found[: query.limit]]
-    cursor = views[-1].id if len(found) > query.limit else None
+    views = [_view(await publishing.report(status)) for status in page.statuses]
     headers = {}
-    if cursor:
-        headers["Link"] = f'<{call.request.rel_url.update_query(cursor=cursor)}>; rel="next"'
-    return answer(AlertPage(alerts=views, next=cursor), headers=headers)
+    if page.cursor:
+        headers["Link"] = f'<{call.request.rel_url.update_query(cursor=page.cursor)}>; rel="next"'
+    return answer(AlertPage(alerts=views, next=page.cursor), headers=headers)
 
 
 async def read_alert(call: Call[BaseModel]) -> web.Response:

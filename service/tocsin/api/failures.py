@@ -8,7 +8,7 @@ from tocsin.api.call import Call
 from tocsin.api.models import FailureList, FailureView
 from tocsin.api.route import answer
 from tocsin.api.services import Services
-from tocsin.domain.errors import Conflict
+from tocsin.domain.errors import Conflict, UnknownRecord
 from tocsin.domain.subscriptions import public_id
 from tocsin.store.failures import Failure
 
@@ -36,7 +36,10 @@ async def replay(call: Call[BaseModel]) -> web.Response:
 
 
 async def _view(services: Services, failure: Failure) -> FailureView:
-    record = await services.store.subscriptions.record_at(failure.address)
+    try:
+        record = await services.store.subscriptions.record_at(failure.address)
+    except (UnknownRecord, ValueError):  # it may be here just because nobody could read it, and must not hide the rest
+        record = None
     return FailureView(
         id=failure.id,
         alert=failure.alert_id,

@@ -174,7 +174,7 @@ class FailureView(Strict):
     id: str
     alert: str
     push_service: str
-    subscription: str | None = Field(description="null where it is not there any more")
+    subscription: str | None = Field(description="null where it is not there any more, or cannot be read")
     reason: str
     at: datetime
 
@@ -185,13 +185,16 @@ class FailureList(Strict):
 
 class AlertPage(Strict):
     alerts: list[AlertView]
-    next: str | None = Field(description="give it as `cursor` for the next page; null on the last")
+    next: str | None = Field(
+        description="give it as `cursor` for the next page; null on the last. With `q` or `state` a page is what is "
+        "found among 1,000 alerts, so it may be short, or empty, and have a next one"
+    )
 
 
 class AlertQuery(Strict):
     cursor: str | None = Field(default=None, max_length=40)
     state: AlertState | None = None
-    q: str = Field(default="", max_length=120, description="words in headline or body; looks at 1,000 alerts")
+    q: str = Field(default="", max_length=120, description="words in headline or body")
     limit: int = Field(default=20, ge=1, le=100)
 
 

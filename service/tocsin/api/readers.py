@@ -29,9 +29,10 @@ from tocsin.api.models import (
 from tocsin.api.route import ANSWER_SECONDS, answer
 from tocsin.domain.deliveries import Mark, Outcome, classify, told
 from tocsin.domain.errors import Changed, Conflict, NotFound
+from tocsin.domain.hours import QuietHours
 from tocsin.domain.levels import Level
 from tocsin.domain.payload import own_test
-from tocsin.domain.preferences import PreferencesPatch
+from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.queues import STANDARD
 from tocsin.domain.subscriptions import Address, Subscription, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
@@ -136,11 +137,17 @@ async def _prefer(call: Call[BaseModel], kept: Kept, patch: PreferencesPatch, pa
     if services.settings.subscribe_rate != "off":
         await services.rates.hit(PREFERENCE_RATE, "preferences", public_id(kept.record.digest))
     changed = await services.store.subscriptions.set_preferences(kept, wanted)
-    if kept.preferences.quiet_hours not in (None, wanted.quiet_hours):
+    if _quiet(kept.preferences) not in (None, _quiet(wanted)):
         # What waits for the end of the old quiet hours is asked about again.
         await services.store.runs.defer(kept.address.shard, clock.now())
         services.wake_ups.deliver_soon(STANDARD)
     return changed
+
+
+def _quiet(preferences: Preferences) -> tuple[QuietHours, str | None] | None:
+    """When they are quiet: hours without a zone of their own are in the reader's."""
+    hours = preferences.quiet_hours
+    return None if hours is None else (hours, hours.time_zone or preferences.time_zone)
 
 
 async def read(call: Call[BaseModel]) -> web.Response:

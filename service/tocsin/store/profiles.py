@@ -18,7 +18,7 @@ _SETS = "{profiles}:sets"
 # In a shard's packed string each slot has four bytes, little-endian; 0 is nobody. The highest bit is `PERSONAL`.
 NOBODY = 0
 
-# How many sets a process keeps by their texts.
+# How many sets a process keeps, by their numbers and by their texts: one takes about 2 kB.
 MOST_KEPT = 50_000
 NUMBER = struct.Struct("<I")
 
@@ -56,24 +56,34 @@ class Profiles:
 
     async def readable(self, numbers: set[int]) -> dict[int, Preferences]:
         """Those that this program can read; a fan-out must not stop for one that it cannot."""
-        missing = sorted(numbers - self._sets.keys() - {NOBODY})
+        # What this call needs is held beside what is kept: another call may clear that while the store answers.
+        found = {number: self._sets[number] for number in numbers if number in self._sets}
+        missing = sorted(numbers - found.keys() - {NOBODY})
         if missing:
             async with answering():
                 rows = await self._server.redis.hmget(_SETS, [str(number) for number in missing])
-            for number, row in zip(missing, rows, strict=True):
-                if row is not None:
-                    self._load(number, row)
-        return {number: self._sets[number] for number in numbers if number in self._sets}
+            loaded = {
+                number: preferences
+                for number, row in zip(missing, rows, strict=True)
+                if row is not None and (preferences := self._load(number, row)) is not None
+            }
+            if len(self._sets) + len(loaded) > MOST_KEPT:
+                self._sets.clear()
+            self._sets |= loaded
+            found |= loaded
+        return found
 
-    def _load(self, number: int, row: bytes) -> None:
+    def _load(self, number: int, row: bytes) -> Preferences | None:
         try:
-            self._sets[number] = Preferences.model_validate_json(row)
-            self._unreadable.discard(number)
+            preferences = Preferences.model_validate_json(row)
         except ValidationError:
             if number not in self._unreadable:
                 # Without the error itself, which would quote what a reader chose.
                 log.error("preferences in an unknown form", profile=number)  # noqa: TRY400
             self._unreadable.add(number)
+            return None
+        self._unreadable.discard(number)
+        return preferences
 
 
 def unpack_numbers(packed: bytes, size: int) -> tuple[int, ...]:
