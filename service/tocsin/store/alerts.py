@@ -154,7 +154,7 @@ class Alerts:
         """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
         async with answering():
             rows = await self._server.redis.zrange(LEDGERS, 0, -1, withscores=True)
-        still_open = {*await self.open_ids(), *await self.deferring()}
+        still_open = {*await self.open_ids(), *await self.timed(), *await self.deferring()}
         over = len(rows) - KEEP_LEDGERS
         return [
             row.decode()
