@@ -115,6 +115,11 @@ class _Pipeline(_InTurn):
 Look = Callable[[str, Sequence[str], Sequence[Argument]], Coroutine[Any, Any, Callable[[Any], None]]]
 
 
+async def nothing(*_: object) -> Callable[[Any], None]:
+    """A look at nothing."""
+    return lambda _: None
+
+
 def in_turn(store: Store, turns: Turns, look: Look) -> None:
     """From here on every command of this store waits for its turn."""
     server, run = store.server, store.server.run

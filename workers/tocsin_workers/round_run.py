@@ -14,7 +14,7 @@ from tocsin.planning import Planner
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.failures import UNREADABLE
 from tocsin.store.ledgers import Capped, Recipient
-from tocsin.store.runs import Claim
+from tocsin.store.runs import Claim, Go
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
@@ -77,6 +77,24 @@ class RoundRun(ShardWork):
             if over is not None:
                 self._book.mark(slot, over, [alert.id])
 
+    async def _check(self) -> Go:
+        """Each window is asked about each of its alerts, too: a stop or a correction is not of the round itself."""
+        go = await super()._check()
+        if go is not Go.GO or not self._alerts:
+            return go
+        states = await patiently(lambda: self._store.alerts.states(list(self._alerts)))
+        for alert_id, (state, is_corrected) in states.items():
+            if is_corrected:
+                self._book.leave(alert_id)
+            elif state is AlertState.STOPPED:
+                for slot in [slot for slot, waits_for in self._book.waiting.items() if alert_id in waits_for]:
+                    self._book.mark(slot, Mark.STOPPED, [alert_id])
+            else:
+                continue
+            del self._alerts[alert_id]
+            go = Go.CHANGED
+        return go
+
     async def _look_ahead(self, numbers: Sequence[int], now: datetime) -> None:
         """Who still has quiet hours need not be looked at in a window."""
         slots = list(self._book.waiting)
@@ -111,7 +129,7 @@ class RoundRun(ShardWork):
         full = await patiently(partial(self._store.ledgers.take_caps, self._claim, capped)) if capped else set()
         if full is None:
             return None
-        self._book.taken |= {each.slot: each.day for each in capped if each.slot not in full}
+        self._book.took({each.slot: each.day for each in capped if each.slot not in full})
         letters = []
         for each in recipients:
             serves = ready[each.slot]

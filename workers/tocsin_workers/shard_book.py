@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -107,6 +107,22 @@ class ShardBook:
             return
         self.waiting.pop(slot, None)
         self.retries.pop(slot, None)
+
+    def took(self, days: Mapping[int, int]) -> None:
+        """These count under their readers' caps, by slot the day: for what goes now, whatever was settled before."""
+        self.taken |= days
+        self._give_back -= days.keys()
+
+    def leave(self, alert_id: str) -> None:
+        """Whoever waits for this alert is settled by another hand."""
+        for slot, alert_ids in list(self.waiting.items()):
+            if alert_id not in alert_ids:
+                continue
+            self.waiting[slot] = tuple(other for other in alert_ids if other != alert_id)
+            if not self.waiting[slot]:
+                del self.waiting[slot]
+                self.retries.pop(slot, None)
+                self._give_back |= self.taken.keys() & {slot}
 
     def settle_all(self, mark: Mark) -> None:
         for slot in list(self.waiting):

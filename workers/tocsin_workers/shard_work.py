@@ -101,6 +101,8 @@ class ShardWork:
             return False
         if go in _ENDS:
             return await self._end_all(_ENDS[go])
+        if go is Go.CHANGED:
+            return None if await self._write() else False
         if go is Go.HELD:
             return await self._hand_back(self._held_until)
         if self._runtime.stopping():

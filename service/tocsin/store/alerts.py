@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -112,6 +113,17 @@ class Alerts:
         if not row:
             raise NotFound("there is no such alert")
         return _status(row)
+
+    async def states(self, alert_ids: Sequence[str]) -> dict[str, tuple[AlertState, bool]]:
+        """Of these alerts the state, and whether a follow-up stands in their place."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                pipe.hmget(alert_key(alert_id), "state", "corrected_by")
+            rows = await pipe.execute()
+        return {
+            alert_id: (AlertState(state.decode()), by is not None)
+            for alert_id, (state, by) in zip(alert_ids, rows, strict=True)
+        }
 
     async def latest(self, count: int, after: str | None = None) -> list[AlertStatus]:
         """Newest first; `after` goes on behind the last one of a page. Raises NotFound when that is unknown."""

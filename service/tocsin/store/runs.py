@@ -69,6 +69,7 @@ class Go(StrEnum):
     CORRECTED = "corrected"  # whoever still waits gets the correction instead
     ENDED = "ended"  # no request may start any more
     HELD = "held"  # the push service asked for a pause
+    CHANGED = "changed"  # of a round: some of its alerts were called off meanwhile
 
 
 @dataclass(frozen=True)
