@@ -11,7 +11,7 @@ Words = Correction | Retraction
 
 
 async def check_correctable(store: Store, asked: AlertStatus, newest: AlertStatus) -> None:
-    """Raises Conflict where nobody has the alert, or it is no longer known who has. `newest` is the last of its chain."""
+    """Raises Conflict where nobody has the alert, or it is not known any more who. `newest` is the last of its chain."""
     if asked.state.is_before_sending or asked.state is AlertState.REJECTED:
         raise Conflict(f"the alert is {asked.state}: nobody has it yet")
     if asked.state.is_terminal and asked.began_at is None:
@@ -22,9 +22,9 @@ async def check_correctable(store: Store, asked: AlertStatus, newest: AlertStatu
         raise Conflict("the alert is so old that it is no longer known who had it; send a new one")
 
 
-def asked_hash(root: str, words: Words) -> str:
-    """Stands for what was asked, whatever the alert that is made of it takes over from the one before it."""
-    return hashlib.sha256(f"{root} {type(words).__name__} {words.model_dump_json()}".encode()).hexdigest()
+def implicit_key(newest_id: str, words: Words) -> str:
+    """An Idempotency-Key for a caller that sent none: two calls at once make one follow-up of the same alert."""
+    return hashlib.sha256(f"{newest_id} {type(words).__name__} {words.model_dump_json()}".encode()).hexdigest()
 
 
 def says(newest: Alert, words: Words, author: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tocsin import clock
 from tocsin.cautions import Cautions
-from tocsin.correcting import Words, asked_hash, check_correctable, says
+from tocsin.correcting import Words, check_correctable, implicit_key, says
 from tocsin.domain.alerts import MAX_BODY, Alert, AlertDraft, AlertState, Correction
 from tocsin.domain.approval import Goal, first_goal, state_of
 from tocsin.domain.cautions import Warned
@@ -68,17 +68,14 @@ class Publishing:
         notification(alert)  # raises Invalid when it is too long for the push services
         return alert
 
-    async def queue(
-        self, alert: Alert, idempotency_key: str, chain: Sequence[str] = (), asked: str | None = None
-    ) -> Published:
+    async def queue(self, alert: Alert, idempotency_key: str, chain: Sequence[str] = ()) -> Published:
         """On disk when this returns. Raises Unavailable, Invalid where the key stands for another alert, or Changed.
 
-        `chain` are those that it follows up, and may well look like; `asked` is the hash of what was asked, where that
-        is not the whole of it.
+        `chain` are those that it follows up, and may well look like.
         """
         goal = first_goal(alert.draft, self._settings.approval_levels)
         state = state_of(goal, alert)
-        queued = await self._store.alerts.queue(alert, idempotency_key, state, asked, chain[-1] if chain else "")
+        queued = await self._store.alerts.queue(alert, idempotency_key, state, chain[-1] if chain else "")
         if not queued.is_new:
             return await self._again(queued.alert_id)
         if goal is Goal.OUT:
@@ -104,8 +101,7 @@ class Publishing:
         newest = await self._store.alerts.get(chain[-1])
         if idempotency_key is None and says(newest.alert, words, author):
             return await self._again(newest.alert.id)
-        what = asked_hash(root, words)
-        key = idempotency_key or asked_hash(newest.alert.id, words)
+        key = idempotency_key or implicit_key(newest.alert.id, words)
         now = clock.now()
         if isinstance(words, Correction):
             alert = newest.alert.correction(words, author, now)
@@ -113,12 +109,12 @@ class Publishing:
             if message := text_fault(words.reason, 1, MAX_BODY):
                 raise Invalid.at("reason", message)
             alert = newest.alert.retraction(words.reason, author, now)
-        if earlier := await self._store.alerts.asked_before(alert, key, what):
+        if earlier := await self._store.alerts.asked_before(alert, key):
             return await self._again(earlier.alert_id)
         await check_correctable(self._store, asked, newest)
         alert.draft.check(frozenset(alert.draft.topics), self._settings.allowed_link_hosts, now)
         notification(alert)
-        return await self.queue(alert, key, chain, what)
+        return await self.queue(alert, key, chain)
 
     async def latest(
         self, count: int, after: str | None = None, state: AlertState | None = None, words: str = ""

@@ -358,3 +358,22 @@ async def test_an_alert_that_a_newer_version_wrote_costs_no_other(store: Store) 
     await store.server.redis.hset(alert_key(unknown.id), "alert", json.dumps(row, default=str))
     assert [status.alert.id for status in await store.alerts.open()] == [known.id]
     assert await store.alerts.open_ids() == [unknown.id, known.id]
+
+
+async def test_an_alert_for_later_is_among_the_last_fifty_when_it_goes_out(store: Store) -> None:
+    """However many were asked for after it: its ledgers are of then."""
+    scheduled = an_alert(send_at=NOW + timedelta(days=20))
+    await store.alerts.queue(scheduled, KEY)
+    alerts = [at(3_600 + second) for second in range(KEEP_LEDGERS + 1)]
+    for number, alert in enumerate(alerts):
+        await store.alerts.queue(alert, f"{KEY}-{number}")
+        await begin_run(store, alert.id, {})
+        assert await store.alerts.close(alert.id, AlertState.SENT, DONE, NOW_MS, None)
+
+    assert scheduled.id not in await store.alerts.with_old_ledgers(NOW_MS + KEEP_LEDGERS_MS)
+
+    assert await store.runs.claim(ALL, ()) == Unbegun(scheduled.id)
+    await begin_run(store, scheduled.id, {})
+    assert await store.alerts.close(scheduled.id, AlertState.SENT, DONE, NOW_MS, None)
+    assert (await store.alerts.recent_with_ledgers())[0] == scheduled.id
+    assert scheduled.id not in await store.alerts.with_old_ledgers(NOW_MS + KEEP_LEDGERS_MS)

@@ -137,7 +137,7 @@ class RoundRun(ShardWork):
         full = await patiently(partial(self._store.ledgers.take_caps, self._claim, capped)) if capped else set()
         if full is None:
             return None
-        self._book.taken |= {each.slot: each.day for each in capped if each.slot not in full}
+        self._book.took({each.slot: each.day for each in capped if each.slot not in full})
         letters = []
         for each in recipients:
             serves = ready[each.slot]

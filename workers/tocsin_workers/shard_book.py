@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -118,6 +118,11 @@ class ShardBook:
             self.retries.pop(slot, None)
             if slot in self.taken:
                 self._give_back.add(slot)
+
+    def took(self, days: Mapping[int, int]) -> None:
+        """These count under their readers' caps, by slot the day: for what goes now, whatever was settled before."""
+        self.taken |= days
+        self._give_back -= days.keys()
 
     def settle_all(self, mark: Mark) -> None:
         for slot in list(self.waiting):

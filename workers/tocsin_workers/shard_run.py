@@ -108,7 +108,7 @@ class ShardRun(ShardWork):
     async def _take(self, capped: Sequence[Capped]) -> set[int] | None:
         full = await patiently(lambda: self._store.ledgers.take_caps(self._claim, capped))
         if full is not None:
-            self._book.taken |= {each.slot: each.day for each in capped if each.slot not in full}
+            self._book.took({each.slot: each.day for each in capped if each.slot not in full})
         return full
 
     async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:

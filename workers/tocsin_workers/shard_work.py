@@ -114,7 +114,8 @@ class ShardWork:
             return await self._end_all(_ENDS[go])
         if go is Go.HELD:
             return await self._hand_back(self._held_until)
-        await self._heed()
+        if await self._heed() and not await self._write():
+            return False
         if self._runtime.hands_back():
             return await self._hand_back(now)
         if not permits:

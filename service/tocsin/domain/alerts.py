@@ -163,6 +163,7 @@ class Alert(BaseModel):
     queued_at: AwareDatetime
     kind: Kind = Kind.ALERT
     root: str | None = Field(default=None, description="the first alert of the chain, where this is not the first")
+    asked: str | None = Field(default=None, description="hash of the words that asked for a follow-up")
 
     @classmethod
     def take(cls, draft: AlertDraft, author: str, now: datetime) -> "Alert":
@@ -170,18 +171,28 @@ class Alert(BaseModel):
 
     def correction(self, changes: "Correction", author: str, now: datetime) -> "Alert":
         """A linked alert in place of this one, to the same readers."""
-        kept = {"body": self.draft.body, "url": self.draft.url} | changes.model_dump(exclude_none=True)
-        return self._follow_up(Kind.CORRECTION, kept, author, now)
+        given = changes.model_dump(exclude_none=True)
+        kept = {"body": self.draft.body, "url": self.draft.url} | given
+        return self._follow_up(Kind.CORRECTION, given, kept, author, now)
 
     def retraction(self, reason: str, author: str, now: datetime) -> "Alert":
         headline = shortened(f"Retracted: {self.draft.headline}", MAX_HEADLINE)
-        return self._follow_up(Kind.RETRACTION, {"headline": headline, "body": reason}, author, now)
+        return self._follow_up(Kind.RETRACTION, {"reason": reason}, {"headline": headline, "body": reason}, author, now)
 
-    def _follow_up(self, kind: Kind, words: dict[str, str], author: str, now: datetime) -> "Alert":
+    def _follow_up(
+        self, kind: Kind, given: dict[str, str], words: dict[str, str], author: str, now: datetime
+    ) -> "Alert":
         timeless = {"expires_at": None, "send_at": None, "undo_seconds": 0, "state": None}
         draft = self.draft.model_copy(update={**words, **timeless})
         taken = Alert.take(draft, author, now)
-        return taken.model_copy(update={"kind": kind, "root": self.chain})
+        asked = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+        return taken.model_copy(update={"kind": kind, "root": self.chain, "asked": asked})
+
+    @property
+    def body_hash(self) -> str:
+        """As that of its draft. A follow-up's is of the words that asked for it: the rest comes from the alert before
+        it, which is another one when the same call is repeated."""
+        return self.draft.body_hash if self.root is None else f"{self.asked}:{self.kind}:{self.root}"
 
     @property
     def chain(self) -> str:

@@ -86,16 +86,14 @@ class Alerts:
         alert: Alert,
         idempotency_key: str,
         state: AlertState | None = None,
-        asked_hash: str | None = None,
         after: str = "",
     ) -> Queued:
         """One atomic write, on disk before it returns. Raises Invalid when the key was used for another body.
 
-        `state` is that of one that does not go out yet; `asked_hash` stands for the body, where that is not the draft;
-        `after` is the last of the chain that was seen: Raises Changed where that is another by now.
+        `state` is that of one that does not go out yet; `after` is the last of the chain that was seen: raises Changed
+        where that is another by now.
         """
-        asked_hash = asked_hash or alert.draft.body_hash
-        asked = f"{asked_hash} {alert.id}"
+        asked = f"{alert.body_hash} {alert.id}"
         keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED]
         kept = await self._server.run(
             "queue_alert",
@@ -115,7 +113,7 @@ class Alerts:
         )
         if kept is None:
             raise Changed("another follow-up came first; look at it, and repeat")
-        return _judge(kept, asked_hash, alert.id)
+        return _judge(kept, alert)
 
     async def chain(self, root: str) -> list[str]:
         """The ids of an alert and of its follow-ups, in their order."""
@@ -123,11 +121,11 @@ class Alerts:
             rows = await self._server.redis.lrange(chain_key(root), 0, -1)
         return [root, *(row.decode() for row in rows)]
 
-    async def asked_before(self, alert: Alert, idempotency_key: str, asked_hash: str | None = None) -> Queued | None:
+    async def asked_before(self, alert: Alert, idempotency_key: str) -> Queued | None:
         """What an earlier call with this key made, so that a repeat is answered without any check made anew."""
         async with answering():
             kept = await self._server.redis.get(_asked_key(alert.author, idempotency_key))
-        return _judge(kept, asked_hash or alert.draft.body_hash, alert.id) if kept else None
+        return _judge(kept, alert) if kept else None
 
     async def get(self, alert_id: str) -> AlertStatus:
         """Raises NotFound."""
@@ -189,7 +187,7 @@ class Alerts:
         """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
         async with answering():
             rows = await self._server.redis.zrange(LEDGERS, 0, -1, withscores=True)
-        still_open = {*await self.open_ids(), *await self.deferring()}
+        still_open = {*await self.open_ids(), *await self.timed(), *await self.deferring()}
         over = len(rows) - KEEP_LEDGERS
         return [
             row.decode()
@@ -276,11 +274,11 @@ def chain_key(root: str) -> str:
     return f"{PREFIX}chain:{root}"
 
 
-def _judge(kept: bytes, asked_hash: str, new_id: str) -> Queued:
-    kept_hash, _, alert_id = kept.decode().partition(" ")
-    if kept_hash != asked_hash:
+def _judge(kept: bytes, alert: Alert) -> Queued:
+    body_hash, _, alert_id = kept.decode().partition(" ")
+    if body_hash != alert.body_hash:
         raise Invalid.at("Idempotency-Key", "was used before for another alert; use a new one for each alert")
-    return Queued(alert_id, is_new=alert_id == new_id)
+    return Queued(alert_id, is_new=alert_id == alert.id)
 
 
 def _status(row: dict[bytes, bytes]) -> AlertStatus:

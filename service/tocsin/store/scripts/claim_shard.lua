@@ -15,7 +15,10 @@ end
 local queues, busy = set_of(ARGV[3]), set_of(ARGV[4])
 local paused = set_of(table.concat(redis.call('SMEMBERS', KEYS[4]), ','))
 for _, id in ipairs(redis.call('ZRANGE', KEYS[5], '-inf', now, 'BYSCORE')) do
-  redis.call('ZADD', KEYS[1], redis.call('ZSCORE', KEYS[5], id), id)
+  local moment = redis.call('ZSCORE', KEYS[5], id)
+  redis.call('ZADD', KEYS[1], moment, id)
+  -- By when it went out, not by when it was asked for: its ledgers are of now, however many alerts came in between.
+  redis.call('ZADD', prefix .. 'ledgers', 'XX', moment, id)
   redis.call('ZREM', KEYS[5], id)
   redis.call('HSET', prefix .. 'alert:' .. id, 'state', 'sending')
 end
