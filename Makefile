@@ -11,7 +11,7 @@ define setup
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test estimate fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean
+.PHONY: help demo up test estimate fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ fairness: setup-dev ## alerts and push services beside one another: ratios (see 
 
 estimate: setup-dev ## the estimate against what planning gives, for 200,000 readers of every kind (READERS=...)
 	@READERS=$(or $(READERS),200000) $(BIN)/pytest tests/engine/test_engine_estimate.py $(ARGS)
+
+week: setup-dev ## a week of news for 100,000 simulated browsers, judged one by one (BROWSERS=...)
+	@BROWSERS=$(or $(BROWSERS),100000) $(BIN)/pytest -s tests/simulation/test_simulation_week.py $(ARGS)
 
 browser: setup-dev ## the tests that drive a real Firefox and Chromium
 	@$(BIN)/pytest -m browser $(ARGS)

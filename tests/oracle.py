@@ -4,9 +4,9 @@ It knows nothing of Tocsin's code: preferences and alerts are the JSON that read
 are found by walking along the wall clock minute by minute. Tests compare the two.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -99,7 +99,7 @@ def _night(start: str, end: str, zone: str, day: date) -> tuple[datetime, dateti
     clock passes their end for the last time: one that goes back to before the end makes the night longer.
     """
     midnight = datetime.combine(day, time(), UTC)
-    shown = list(_walk(zone, midnight - 16 * HOUR, midnight + 3 * DAY + 2 * HOUR))
+    shown = _walk(zone, midnight - 16 * HOUR, midnight + 3 * DAY + 2 * HOUR)
     starts = datetime.combine(day, time.fromisoformat(start))
     ends = datetime.combine(day if start < end else day + DAY, time.fromisoformat(end))
     begins = next(moment for moment, wall in shown if wall >= starts)
@@ -107,12 +107,12 @@ def _night(start: str, end: str, zone: str, day: date) -> tuple[datetime, dateti
     return begins, passes[-1]
 
 
-def _walk(zone: str, first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
+@lru_cache(64)
+def _walk(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, datetime]]:
     """Each minute and what a clock on the wall shows then."""
-    info, moment = ZoneInfo(zone), first
-    while moment <= last:
-        yield moment, moment.astimezone(info).replace(tzinfo=None)
-        moment += MINUTE
+    info = ZoneInfo(zone)
+    minutes = (first + number * MINUTE for number in range((last - first) // MINUTE))
+    return [(moment, moment.astimezone(info).replace(tzinfo=None)) for moment in minutes]
 
 
 def _zone(wants: Json, part: str, site_zone: str) -> str:

@@ -11,7 +11,7 @@ Words = Correction | Retraction
 
 
 async def check_correctable(store: Store, asked: AlertStatus, newest: AlertStatus) -> None:
-    """Raises Conflict where nobody has the alert, or it is not known any more who. `newest` is the last of its chain."""
+    """Raises Conflict where nobody has the alert, or nobody knows who. `newest` is the last of its chain."""
     if asked.state.is_before_sending or asked.state is AlertState.REJECTED:
         raise Conflict(f"the alert is {asked.state}: nobody has it yet")
     if asked.state.is_terminal and asked.began_at is None:
