@@ -49,12 +49,12 @@ class Drafting:
         own words, Invalid where it cannot go out as it is, or Changed when another call came first.
         """
         seen = await self._store.alerts.get(alert_id)
-        found = Moment(seen.state, seen.alert.draft.level, seen.all_writers)
+        found = Moment(seen.state, seen.alert.draft.level, seen.all_writers, seen.approved_by)
         goal = move(found, step, person, self._settings.approval_levels)
+        if goal is Goal.SAME:
+            return seen
         if approved is not None and approved != content_hash(seen.alert.draft):
             raise Conflict("the alert was edited meanwhile; read it again")
-        if state_of(goal, seen.alert) is seen.state:
-            return seen
         return await self._change(seen, seen.alert, goal, seen.all_writers, person if step is Step.APPROVE else None)
 
     async def _change(

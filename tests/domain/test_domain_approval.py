@@ -20,13 +20,14 @@ TABLE: dict[tuple[AlertState, Step], tuple[Goal | None, Goal | None]] = {
     (S.DRAFT, Step.SUBMIT): (Goal.AWAITING, Goal.AWAITING),
     (S.DRAFT, Step.SEND): (Goal.OUT, Goal.AWAITING),
     (S.AWAITING_APPROVAL, Step.EDIT): (Goal.AWAITING, Goal.AWAITING),
-    (S.AWAITING_APPROVAL, Step.SUBMIT): (Goal.AWAITING, Goal.AWAITING),
+    (S.AWAITING_APPROVAL, Step.SUBMIT): (Goal.SAME, Goal.SAME),
     (S.AWAITING_APPROVAL, Step.APPROVE): (Goal.OUT, Goal.OUT),
     (S.AWAITING_APPROVAL, Step.REJECT): (Goal.REJECTED, Goal.REJECTED),
     (S.AWAITING_APPROVAL, Step.SEND): (Goal.OUT, None),
     (S.SCHEDULED, Step.EDIT): (Goal.OUT, Goal.AWAITING),
     (S.UNDO_WINDOW, Step.EDIT): (Goal.OUT, Goal.AWAITING),
-    (S.REJECTED, Step.REJECT): (Goal.REJECTED, Goal.REJECTED),
+    (S.REJECTED, Step.REJECT): (Goal.SAME, Goal.SAME),
+    **{(state, Step.SEND): (Goal.SAME, Goal.SAME) for state in (S.SCHEDULED, S.UNDO_WINDOW, S.SENDING, S.SENT)},
 }
 
 
@@ -46,7 +47,27 @@ def test_every_step_from_every_state(state: AlertState, step: Step, needed: bool
 
 def test_what_is_out_is_moved_by_nobody() -> None:
     for state in (S.SENDING, S.SENT, S.STOPPED, S.EXPIRED):
-        assert not [key for key in TABLE if key[0] is state]
+        assert {goal for key, goals in TABLE.items() if key[0] is state for goal in goals} <= {Goal.SAME}
+
+
+@pytest.mark.parametrize("state", [S.SCHEDULED, S.UNDO_WINDOW, S.SENDING, S.SENT])
+@pytest.mark.parametrize("approval", [(), BREAKING])
+def test_an_approval_is_repeated_by_who_gave_it_alone(state: AlertState, approval: tuple[Level, ...]) -> None:
+    approved = Moment(state, Level.FLASH, ("author",), "second")
+
+    assert move(approved, Step.APPROVE, "second", approval) is Goal.SAME
+    for person in ("third", "author"):
+        with pytest.raises(Conflict, match=str(state)):
+            move(approved, Step.APPROVE, person, approval)
+
+
+def test_what_waits_for_a_second_person_is_sent_again_by_its_writers_alone() -> None:
+    found = Moment(S.AWAITING_APPROVAL, Level.FLASH, ("author", "who edited"))
+
+    for writer in found.writers:
+        assert move(found, Step.SEND, writer, BREAKING) is Goal.SAME
+    with pytest.raises(Conflict, match="when somebody approves it"):
+        move(found, Step.SEND, "third", BREAKING)
 
 
 @pytest.mark.parametrize("approval", [(), BREAKING])

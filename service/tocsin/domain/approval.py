@@ -21,24 +21,30 @@ class Step(StrEnum):
 
 
 class Goal(StrEnum):
-    """Where a step leads. `OUT` is scheduled, undo_window or sending, as the alert's own times say."""
+    """Where a step leads. `OUT` is scheduled, undo_window or sending, as the alert's own times say; `SAME` changes
+    nothing: a repeat, since whoever lost the answer does it again."""
 
     DRAFT = auto()
     AWAITING = auto()
     OUT = auto()
     REJECTED = auto()
+    SAME = auto()
 
 
 Moves = Mapping[tuple[AlertState, Step], Goal]
+
+# What an alert may have become by the time of a repeat. Of one that was stopped or expired it would be no answer.
+_OUT = (AlertState.SCHEDULED, AlertState.UNDO_WINDOW, AlertState.SENDING, AlertState.SENT)
 
 _ALWAYS: Moves = {
     (AlertState.DRAFT, Step.EDIT): Goal.DRAFT,
     (AlertState.DRAFT, Step.SUBMIT): Goal.AWAITING,
     (AlertState.AWAITING_APPROVAL, Step.EDIT): Goal.AWAITING,
-    (AlertState.AWAITING_APPROVAL, Step.SUBMIT): Goal.AWAITING,  # a repeat changes nothing
+    (AlertState.AWAITING_APPROVAL, Step.SUBMIT): Goal.SAME,
     (AlertState.AWAITING_APPROVAL, Step.APPROVE): Goal.OUT,
     (AlertState.AWAITING_APPROVAL, Step.REJECT): Goal.REJECTED,
-    (AlertState.REJECTED, Step.REJECT): Goal.REJECTED,  # a repeat
+    (AlertState.REJECTED, Step.REJECT): Goal.SAME,
+    **{(state, step): Goal.SAME for state in _OUT for step in (Step.APPROVE, Step.SEND)},
 }
 ALONE: Moves = {
     **_ALWAYS,
@@ -51,6 +57,7 @@ ALONE: Moves = {
 WITH_A_SECOND: Moves = {
     **_ALWAYS,
     (AlertState.DRAFT, Step.SEND): Goal.AWAITING,
+    (AlertState.AWAITING_APPROVAL, Step.SEND): Goal.SAME,
     # An edit voids the approval.
     (AlertState.SCHEDULED, Step.EDIT): Goal.AWAITING,
     (AlertState.UNDO_WINDOW, Step.EDIT): Goal.AWAITING,
@@ -59,11 +66,13 @@ WITH_A_SECOND: Moves = {
 
 @dataclass(frozen=True)
 class Moment:
-    """An alert as a step finds it. `writers` are all whose words it holds: the author, and whoever edited it."""
+    """An alert as a step finds it. `writers` are all whose words it holds: the author, and whoever edited it;
+    `approved_by` is who approved it as it is."""
 
     state: AlertState
     level: Level
     writers: Collection[str]
+    approved_by: str | None = None
 
 
 def move(found: Moment, step: Step, person: str, approval: Collection[Level]) -> Goal:
@@ -73,12 +82,22 @@ def move(found: Moment, step: Step, person: str, approval: Collection[Level]) ->
     """
     needs_a_second = found.level in approval
     goal = (WITH_A_SECOND if needs_a_second else ALONE).get((found.state, step))
+    if goal is Goal.SAME and not _is_repeat(found, step, person):
+        goal = None
     if goal is None:
         waits = step is Step.SEND and found.state is AlertState.AWAITING_APPROVAL
         raise Conflict(f"the alert is {found.state}" + (": it goes out when somebody approves it" if waits else ""))
     if step is Step.APPROVE and person in found.writers:
         raise Forbidden("who wrote an alert, or any of it, cannot approve it: it takes a second person")
     return goal
+
+
+def _is_repeat(found: Moment, step: Step, person: str) -> bool:
+    """Whether this person may have done it before. An approval is somebody's, so another's comes too late; and who had
+    no part in an alert that waits must not take `send` for an approval."""
+    if step is Step.APPROVE:
+        return person == found.approved_by
+    return step is not Step.SEND or found.state is not AlertState.AWAITING_APPROVAL or person in found.writers
 
 
 def first_goal(draft: AlertDraft, approval: Collection[Level]) -> Goal:

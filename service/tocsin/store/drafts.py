@@ -1,5 +1,6 @@
 """Alerts before they go out: changed by compare-and-set, since two people may be at one."""
 
+import secrets
 from collections.abc import Sequence
 
 from tocsin.clock import milliseconds
@@ -46,5 +47,6 @@ class Drafts:
             approved_by or "",
             now_ms,
             after,
+            secrets.token_hex(8),
         )
         return bool(changed)

@@ -1,13 +1,14 @@
 -- Changes an alert that is not out yet, and puts it out where its new state says so; 0 where it is no longer what the
--- caller saw.
+-- caller saw. A repeat of the same change gives 1 again: the connection may have been lost after it was made.
 -- KEYS alert by_time open count ledgers timed chain; ARGV id seen_state seen_edition alert_json queue level state
 -- queued_ms begins_ms prefix root ('' = the first of its chain) writers(csv) approved_by ('' = nobody) now_ms
--- after ('' = whatever the last of the chain is)
+-- after ('' = whatever the last of the chain is) change
+if redis.call('HGET', KEYS[1], 'change') == ARGV[16] then return 1 end
 local seen = redis.call('HMGET', KEYS[1], 'state', 'edition')
 if seen[1] ~= ARGV[2] or (seen[2] or '0') ~= ARGV[3] then return 0 end
 if ARGV[15] ~= '' and (redis.call('LINDEX', KEYS[7], -1) or ARGV[11]) ~= ARGV[15] then return 0 end
 redis.call('HSET', KEYS[1], 'alert', ARGV[4], 'queue', ARGV[5], 'level', ARGV[6], 'state', ARGV[7], 'queued_ms',
-  ARGV[8], 'writers', ARGV[12], 'approved_by', ARGV[13])
+  ARGV[8], 'writers', ARGV[12], 'approved_by', ARGV[13], 'change', ARGV[16])
 redis.call('HINCRBY', KEYS[1], 'edition', 1)
 redis.call('ZADD', KEYS[2], ARGV[8], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])
