@@ -177,7 +177,7 @@ class PlayedRuntime:
     counting: Any = field(default_factory=Silent)
     permits: Permits = field(default_factory=lambda: Permits(4))  # windows of two
 
-    def stopping(self) -> bool:
+    def hands_back(self) -> bool:
         return False
 
     async def alert(self, alert_id: str) -> Alert:
