@@ -170,8 +170,12 @@ class Judge:
                 again += [answer.until for answer in answers if answer.until]
         if again:
             self._wakes = min(again)
-        if ready := self._under_cap(ready, versions, at):
-            self._take(ready, at, at + MINUTE)
+        ready = self._under_cap(ready, versions, at)
+        # What corrects a text that the reader has seen comes by itself, in the place of that text.
+        alone = [each for each in ready if each.news.root is not None and id(each.news.chain) in self._told]
+        for part in ([[each] for each in alone], [[each for each in ready if each not in alone]]):
+            for wanted in filter(None, part):
+                self._take(wanted, at, at + MINUTE)
 
     def _under_cap(self, ready: list[Waiting], versions: Sequence[Wants | None], at: datetime) -> list[Waiting]:
         """Without those for which the own day has no room."""

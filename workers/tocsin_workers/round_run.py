@@ -50,7 +50,7 @@ class RoundRun(ShardWork):
         ledgers = await patiently(lambda: self._store.ledgers.ledgers(self._claim.shard, ids))
         for status in statuses:
             if ledger := ledgers.get(status.alert.id):
-                self._take_up(status, ledger, now)
+                self._take_up(status, ledger, await self._had_before(status.alert), now)
         self._book.forget_retries()
         if self._book.is_changed and not await self._write():
             return False
@@ -70,13 +70,22 @@ class RoundRun(ShardWork):
                 found.append(status)
         return sorted(found, key=lambda status: status.alert.begins_at, reverse=True)
 
-    def _take_up(self, status: AlertStatus, ledger: Ledger, now: datetime) -> None:
+    async def _had_before(self, alert: Alert) -> frozenset[int]:
+        """Of a follow-up: the slots of those who had an earlier text of its chain."""
+        if alert.root is None:
+            return frozenset()
+        chain = await patiently(partial(self._store.alerts.chain, alert.root))
+        earlier = chain[: chain.index(alert.id)]
+        ledgers = await patiently(partial(self._store.ledgers.ledgers, self._claim.shard, earlier))
+        return frozenset(slot for ledger in ledgers.values() for slot in ledger.slots(Mark.ACCEPTED))
+
+    def _take_up(self, status: AlertStatus, ledger: Ledger, had_before: frozenset[int], now: datetime) -> None:
         alert = status.alert
         assert status.began_at is not None  # noqa: S101 (see _statuses)
         ends_at = alert.expires_at(status.began_at)
         audience = alert.audience(self._runtime.settings.time_zone)
         planner = Planner(self._store.profiles, self._store.ledgers, audience)
-        self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner)
+        self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner, had_before)
         rate = alert.draft.max_per_second
         if rate is not None and rate < (self.max_per_second or math.inf):
             self.max_per_second, self._paced_as = rate, alert.id
@@ -170,9 +179,9 @@ class RoundRun(ShardWork):
                 self._book.mark(recipient.slot, turned(decision), [alert_id])
         if again:
             self._book.not_before(recipient.slot, min(again))
-        # A wrong alert on the screen is replaced by its own correction, under its own tag: no summary can do that.
-        follow_ups = [alert_id for alert_id in ready if self._alerts[alert_id].alert.root is not None]
-        return tuple(follow_ups[-1:] or ready)
+        # A wrong text on the screen is replaced by its own correction, under its own tag: no summary can do that.
+        alone = [alert_id for alert_id in ready if recipient.slot in self._alerts[alert_id].had_before]
+        return tuple(alone[-1:] or ready)
 
     def _counted(self, recipient: Recipient, ready: Sequence[str], now: datetime) -> "_Counted":
         """Those of these alerts that count under the reader's cap: together they count once."""
@@ -217,6 +226,7 @@ class _Waited:
     began_at: datetime
     ends_at: datetime
     planner: Planner
+    had_before: frozenset[int]
 
 
 @dataclass(frozen=True)
