@@ -66,7 +66,9 @@ class RoundRun(ShardWork):
             except (ValueError, NotFound):  # a newer version wrote it: left to a worker that can read it
                 log.error("alert in an unknown form", alert=alert_id)  # noqa: TRY400
                 continue
-            if status.corrected_by is None and status.began_at is not None:
+            # A follow-up takes over whoever waits, but from an alert that was stopped nobody.
+            is_ours = status.corrected_by is None or status.state is AlertState.STOPPED
+            if is_ours and status.began_at is not None:
                 found.append(status)
         return sorted(found, key=lambda status: status.alert.begins_at, reverse=True)
 
@@ -106,10 +108,10 @@ class RoundRun(ShardWork):
         over = {alert_id for alert_id, stand in stands.items() if stand.is_stopped or stand.is_corrected}
         for slot, waiting in list(self._book.waiting.items()):
             for alert_id in over.intersection(waiting):
-                if stands[alert_id].is_corrected:
-                    self._book.leave_to_another(slot, alert_id)
-                else:
+                if stands[alert_id].is_stopped:
                     self._book.mark(slot, Mark.STOPPED, [alert_id])
+                else:
+                    self._book.leave_to_another(slot, alert_id)
         return bool(over)
 
     async def _look_ahead(self, numbers: Sequence[int], now: datetime) -> None:
