@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,13 +25,16 @@ LAPSED = PREFIX + "lapsed"
 FIRST_REQUEST = PREFIX + "first-request"
 BY_TIME = PREFIX + "by-time"
 COUNT = PREFIX + "count"
+# Runs of which it is known what became of each reader, and runs as the public sees them; both by when they began.
 LEDGERS = PREFIX + "ledgers"
+BEGUN = PREFIX + "begun"
 _DEFERRING = PREFIX + "deferring"
 
 # The run that never ends: each shard of it is due when the first quiet hours in it end for which an alert waits.
 ROUND = "round"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
+MOST_BEGUN = 1_000
 KEEP_LEDGERS = 50
 KEEP_LEDGERS_MS = 30 * 86_400_000
 
@@ -94,7 +97,7 @@ class Alerts:
         where that is another by now.
         """
         asked = f"{alert.body_hash} {alert.id}"
-        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED]
+        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, TIMED]
         kept = await self._server.run(
             "queue_alert",
             [*keys, chain_key(alert.chain)],
@@ -169,35 +172,69 @@ class Alerts:
 
     async def open(self) -> list[AlertStatus]:
         """The same, as they stand. One in a form that this program does not know is logged and left to others."""
+        return await self.readable(await self.open_ids())
+
+    async def readable(self, alert_ids: Collection[str]) -> list[AlertStatus]:
+        """Those of these that this program knows the form of."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                pipe.hgetall(alert_key(alert_id))
+            rows = await pipe.execute()
         found = []
-        for alert_id in await self.open_ids():
+        for alert_id, row in zip(alert_ids, rows, strict=True):
             try:
-                found.append(await self.get(alert_id))
-            except (ValueError, NotFound):  # pydantic's error is a ValueError, and quotes what was written
+                found.append(_status(row))
+            except (ValueError, KeyError):  # pydantic's error is a ValueError, and quotes what was written
                 log.error("alert in an unknown form", alert=alert_id)  # noqa: TRY400
         return found
 
+    async def latest_sent(self, count: int) -> list[AlertStatus]:
+        """So many that began to be sent last, however long ago they were queued; and those that are about to."""
+        async with answering():
+            begun = await self._server.redis.zrange(BEGUN, 0, count - 1, desc=True)
+        return await self.readable(dict.fromkeys([*await self.open_ids(), *(row.decode() for row in begun)]))
+
     async def oldest_ledger_ms(self, now_ms: int) -> int:
-        """The moment before which no kept ledger began: numbers freed earlier can be given out again."""
+        """The moment before which no kept run began: numbers freed earlier can be given out again."""
         async with answering():
             rows = await self._server.redis.zrange(LEDGERS, 0, 0, withscores=True)
         return int(rows[0][1]) if rows else now_ms
 
     async def with_old_ledgers(self, now_ms: int) -> list[str]:
-        """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
+        """Ended alerts whose ledgers are kept no longer: all but the last 50 that began, and those over 30 days. Whom a
+        follow-up goes to is in the ledgers of those before it, so those of its chain are kept until it is over, too."""
         async with answering():
             rows = await self._server.redis.zrange(LEDGERS, 0, -1, withscores=True)
-        still_open = {*await self.open_ids(), *await self.timed(), *await self.deferring()}
         over = len(rows) - KEEP_LEDGERS
-        return [
+        old = [
             row.decode()
-            for place, (row, queued_ms) in enumerate(rows)
-            if (place < over or queued_ms < now_ms - KEEP_LEDGERS_MS) and row.decode() not in still_open
+            for place, (row, began_ms) in enumerate(rows)
+            if place < over or began_ms < now_ms - KEEP_LEDGERS_MS
         ]
+        if not old:
+            return []
+        needed = await self._chains_of({*await self.open_ids(), *await self.timed(), *await self.deferring()})
+        return [alert_id for alert_id in old if alert_id not in needed]
+
+    async def _chains_of(self, alert_ids: Collection[str]) -> set[str]:
+        """These and all that are in a chain with one of them."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                pipe.hget(alert_key(alert_id), "alert")
+            written = await pipe.execute()
+        # Not as an Alert: one of a form that this program does not know may need its chain as well.
+        roots = {json.loads(row).get("root") for row in written if row} - {None}
+        found = {*alert_ids, *roots}
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for root in found:
+                pipe.lrange(chain_key(root), 0, -1)
+            chains = await pipe.execute()
+        return found | {row.decode() for chain in chains for row in chain}
 
     async def ledgers_dropped(self, alert_id: str) -> None:
         async with answering():
             await self._server.redis.zrem(LEDGERS, alert_id)
+            await self._server.redis.unlink(chain_key(alert_id))
 
     async def count(self) -> int:
         """How many were ever queued."""
@@ -217,8 +254,11 @@ class Alerts:
         return [row.decode() for row in rows]
 
     async def has_ledgers(self, alert_id: str) -> bool:
-        async with answering():
-            return await self._server.redis.zscore(LEDGERS, alert_id) is not None
+        """Whether it is known who had it, or will be: its run may be yet to be made."""
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            pipe.zscore(LEDGERS, alert_id).zscore(OPEN, alert_id).hexists(alert_key(alert_id), "began_ms")
+            kept, is_open, began = await pipe.execute()
+        return kept is not None or (is_open is not None and not began)
 
     async def timed(self) -> dict[str, datetime]:
         """Alerts that wait for their time, and when it is."""
