@@ -12,7 +12,7 @@ import structlog
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.alerts import Alert, AlertState
 from tocsin.domain.errors import Changed, Invalid, NotFound
-from tocsin.store.client import Server, answering
+from tocsin.store.client import Argument, Server, answering
 
 log = structlog.get_logger()
 
@@ -46,14 +46,15 @@ def alert_key(alert_id: str) -> str:
 @dataclass(frozen=True)
 class AlertStatus:
     """An alert and all that changes while it is sent. `totals` is the final account, None while it is open or while any
-    reader is deferred; `corrected_by` is the follow-up that stands in its place. `edition` counts its changes before it
-    went out, `writers` are those whose words it holds."""
+    reader is deferred: then `interim` is the last count, up to a minute old. `corrected_by` is the follow-up that
+    stands in its place. `edition` counts its changes before it went out, `writers` are those whose words it holds."""
 
     alert: Alert
     state: AlertState
     began_at: datetime | None = None
     ended_at: datetime | None = None
     totals: dict[str, Any] | None = None
+    interim: dict[str, Any] | None = None
     corrected_by: str | None = None
     edition: int = 0
     writers: tuple[str, ...] = ()
@@ -276,9 +277,9 @@ class Alerts:
             return [row.decode() for row in await self._server.redis.zrange(_DEFERRING, 0, -1)]
 
     async def settle(self, alert_id: str, totals: dict[str, Any]) -> None:
-        """Nobody waits any more: the final account."""
+        """A later account of one that is closed; the final one where nobody waits any more."""
         keys = [alert_key(alert_id), OPEN, _DEFERRING]
-        await self._server.run("settle_alert", keys, alert_id, json.dumps(totals))
+        await self._server.run("settle_alert", keys, alert_id, json.dumps(totals), _is_final(totals))
 
     async def stop(self, alert_id: str, now_ms: int) -> tuple[AlertState, bool]:
         """The state before, and whether it was changed: what is over, or a draft, stays as it is. Raises NotFound.
@@ -294,15 +295,19 @@ class Alerts:
     async def close(
         self, alert_id: str, state: AlertState, totals: dict[str, Any], now_ms: int, first_request_bucket: int | None
     ) -> bool:
-        """Ends an alert with its final account; True for the one caller that did.
+        """Ends an alert with its account; True for the one caller that did.
 
         False too while any shard of it is due or in work, or where its run was never made.
         """
         bucket = "" if first_request_bucket is None else first_request_bucket
         keys = [alert_key(alert_id), OPEN, FIRST_REQUEST, _DEFERRING]
-        # With readers deferred the account is not final.
-        account = "" if totals["deferred"] else json.dumps(totals)
-        return bool(await self._server.run("close_alert", keys, PREFIX, alert_id, state, account, now_ms, bucket))
+        arguments: list[Argument] = [json.dumps(totals), now_ms, bucket, _is_final(totals)]
+        return bool(await self._server.run("close_alert", keys, PREFIX, alert_id, state, *arguments))
+
+
+def _is_final(account: dict[str, Any]) -> str:
+    """As scripts have it. With readers deferred an account will change."""
+    return "" if account["deferred"] else "1"
 
 
 def _asked_key(author: str, idempotency_key: str) -> str:
@@ -331,6 +336,7 @@ def _status(row: dict[bytes, bytes]) -> AlertStatus:
         began_at=moment(b"began_ms"),
         ended_at=moment(b"ended_ms"),
         totals=json.loads(row[b"totals"]) if b"totals" in row else None,
+        interim=json.loads(row[b"interim"]) if b"interim" in row else None,
         corrected_by=row[b"corrected_by"].decode() if b"corrected_by" in row else None,
         edition=int(row.get(b"edition", 0)),
         writers=tuple(filter(None, row.get(b"writers", b"").decode().split(","))),
