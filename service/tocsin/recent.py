@@ -17,7 +17,6 @@ SHOWN = (AlertState.SENDING, AlertState.SENT)
 KEEP_SECONDS = 1.0
 # Of a busy week; each costs a read, and an old alert on a rare topic is no breaking news.
 _LOOKED_AT = 300
-_PAGE = 100
 
 
 class Recent:
@@ -38,14 +37,9 @@ class Recent:
         return [status for status in found if not wanted or wanted.intersection(status.alert.draft.topics)][:MOST]
 
     async def _look(self, since: datetime) -> list[AlertStatus]:
-        looked: list[AlertStatus] = []
-        while len(looked) < _LOOKED_AT:
-            page = await self._store.alerts.latest(_PAGE, looked[-1].alert.id if looked else None)
-            looked += page
-            if len(page) < _PAGE or page[-1].alert.queued_at < since:
-                break
+        looked = await self._store.alerts.latest_sent(_LOOKED_AT)
         shown = [status for status in looked if status.state in SHOWN and sent_at(status) >= since]
-        return _newest_of_each_chain(sorted(shown, key=sent_at, reverse=True))
+        return _newest_of_each_chain(sorted(shown, key=lambda each: (sent_at(each), each.alert.id), reverse=True))
 
 
 def _newest_of_each_chain(statuses: list[AlertStatus]) -> list[AlertStatus]:

@@ -1,15 +1,22 @@
 """What the API answers when there is much to look at, or something that it cannot read."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from api_served import Served, bearer, subscription_of
 
 from tocsin import clock, searching
+from tocsin.domain.alerts import AlertState
+from tocsin.domain.deliveries import Mark
+from tocsin.domain.progress import Times
+from tocsin.domain.queues import QUEUES
 from tocsin.domain.subscriptions import parse_public_id
+from tocsin.publishing import account
 from tocsin.simulator.client import SimulatorClient
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
-from tocsin.store.runs import ROUND
+from tocsin.store.ledgers import Window
+from tocsin.store.runs import ROUND, Claim
 from tocsin.store.shards import shard_key
 
 
@@ -102,3 +109,37 @@ async def test_a_search_for_a_state_does_not_walk_the_whole_archive(
     page = (await api.call("GET", "/v1/alerts?limit=1&state=expired", headers=api.editor)).json
 
     assert page == {"alerts": [], "next": ids[14]}
+
+
+async def test_a_list_shows_alerts_that_readers_wait_for_without_counting_anew(
+    api: Served, simulator: SimulatorClient
+) -> None:
+    await a_reader(api, simulator)
+    alert_id = (await api.queue()).json["id"]
+    alerts, runs = api.store.alerts, api.store.runs
+    await runs.begin(alert_id, {"fcm": 1}, clock.now(), clock.now() + timedelta(hours=1))
+    claim = await runs.claim(QUEUES, [])
+    assert isinstance(claim, Claim)
+    await api.store.ledgers.begin(claim)
+    marks = {0: Mark.DEFERRED, 1: Mark.DEFERRED}
+    await api.store.ledgers.write(claim, Window({alert_id: marks}, Times(), {}, plans=True), 0)
+    await alerts.defers(alert_id)
+    await runs.finish(claim)
+    counted = (await account(api.store, await alerts.get(alert_id))).as_json()
+    assert await alerts.close(alert_id, AlertState.SENT, counted, 0, None)
+    await api.store.ledgers.drop(alert_id, {"fcm": 1})  # whoever counts finds nothing
+
+    listed = (await api.call("GET", "/v1/alerts", headers=api.editor)).json["alerts"]
+    single = (await api.call("GET", f"/v1/alerts/{alert_id}", headers=api.editor)).json
+
+    assert [(each["id"], each["progress"]["deferred"]) for each in listed] == [(alert_id, 2)]
+    assert single["progress"]["deferred"] == 0
+    counted["unaccounted"] = 3
+    await alerts.settle(alert_id, counted)
+    reply = await api.call("GET", "/v1/ops/queues", headers=api.editor)
+    assert reply.json["unaccounted"] == 3
+    await alerts.settle(alert_id, counted | {"deferred": 0, "unaccounted": 0})
+    status = await alerts.get(alert_id)
+    assert status.totals is not None
+    assert status.interim is None
+    assert await alerts.deferring() == []

@@ -1,11 +1,15 @@
 """What was sent lately, as anybody sees it."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from api_served import Served, assert_problem
 
+from samples import an_alert
+from tocsin import clock
+from tocsin.domain.alerts import AlertState
 from town import Town
 
 
@@ -69,6 +73,22 @@ async def test_a_correction_stands_in_the_place_of_what_it_corrects(api: Served)
     assert reply.status == 202, reply.text
     found = await shows(api, reply.json["id"], other)
     assert (found[0]["headline"], found[0]["corrects"]) == ("Right", wrong)
+
+
+async def test_what_was_scheduled_long_ago_is_as_new_as_its_sending(api: Served) -> None:
+    """It stood behind all that was queued since, and was not looked at."""
+    now = clock.now()
+    old = an_alert(now=now - timedelta(days=20), send_at=now)
+    await api.store.alerts.queue(old, "a-key-of-sixteen", AlertState.SENDING)
+    for number in range(100):
+        older = an_alert(now=now - timedelta(days=8, seconds=number))
+        await api.store.alerts.queue(older, f"a-key-of-sixteen-{number}")
+    others = [(await api.queue({"headline": f"No {number}"})).json["id"] for number in range(3)]
+    for alert_id in (*others, old.id):
+        await api.store.runs.begin(alert_id, {}, clock.now(), now + timedelta(days=1))
+        assert await api.store.alerts.close(alert_id, AlertState.SENT, {"deferred": 0}, 0, None)
+
+    await shows(api, old.id, *others[::-1])
 
 
 async def test_there_are_twenty_at_most(api: Served) -> None:

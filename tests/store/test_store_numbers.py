@@ -42,7 +42,8 @@ async def test_a_number_that_a_ledger_knows_is_not_given_out(store: Store) -> No
     await add_some(store, 2)
     alert = an_alert(now=from_milliseconds(NOW_MS))
     await store.alerts.queue(alert, "k" * 16)
-    await leave(store, "browser-0", NOW_MS)  # freed in the very moment of the alert: its ledger may know it
+    await store.runs.begin(alert.id, {"fcm": 2}, alert.queued_at, alert.queued_at)
+    await leave(store, "browser-0", NOW_MS)  # freed in the very moment when it began: its ledger may know it
     await leave(store, "browser-1", NOW_MS - 1)
     now_ms = NOW_MS + 100 * REST_MS
     oldest = await store.alerts.oldest_ledger_ms(now_ms)

@@ -104,7 +104,7 @@ async def list_alerts(call: Call[BaseModel]) -> web.Response:
         page = await publishing.latest(query.limit, query.cursor, query.state, query.q)
     except NotFound:
         raise Invalid.at("cursor", "is not one that a page gave") from None
-    views = [_view(await publishing.report(status)) for status in page.statuses]
+    views = [_view(await publishing.listed(status)) for status in page.statuses]
     headers = {}
     if page.cursor:
         headers["Link"] = f'<{call.request.rel_url.update_query(cursor=page.cursor)}>; rel="next"'

@@ -99,7 +99,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=100)] = 20, as_json: AsJ
 
     async def run() -> None:
         async with _publishing() as (publishing, _):
-            reports = [await publishing.report(status) for status in (await publishing.latest(limit)).statuses]
+            reports = [await publishing.listed(status) for status in (await publishing.latest(limit)).statuses]
         if as_json:
             print(json.dumps([_as_json(report) for report in reports], indent=2))  # noqa: T201
             return

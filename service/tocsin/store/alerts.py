@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ import structlog
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.alerts import Alert, AlertState
 from tocsin.domain.errors import Changed, Invalid, NotFound
-from tocsin.store.client import Server, answering
+from tocsin.store.client import Argument, Server, answering
 
 log = structlog.get_logger()
 
@@ -25,13 +25,16 @@ LAPSED = PREFIX + "lapsed"
 FIRST_REQUEST = PREFIX + "first-request"
 BY_TIME = PREFIX + "by-time"
 COUNT = PREFIX + "count"
+# Runs of which it is known what became of each reader, and runs as the public sees them; both by when they began.
 LEDGERS = PREFIX + "ledgers"
+BEGUN = PREFIX + "begun"
 _DEFERRING = PREFIX + "deferring"
 
 # The run that never ends: each shard of it is due when the first quiet hours in it end for which an alert waits.
 ROUND = "round"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
+MOST_BEGUN = 1_000
 KEEP_LEDGERS = 50
 KEEP_LEDGERS_MS = 30 * 86_400_000
 
@@ -43,14 +46,15 @@ def alert_key(alert_id: str) -> str:
 @dataclass(frozen=True)
 class AlertStatus:
     """An alert and all that changes while it is sent. `totals` is the final account, None while it is open or while any
-    reader is deferred; `corrected_by` is the follow-up that stands in its place. `edition` counts its changes before it
-    went out, `writers` are those whose words it holds."""
+    reader is deferred: then `interim` is the last count, up to a minute old. `corrected_by` is the follow-up that
+    stands in its place. `edition` counts its changes before it went out, `writers` are those whose words it holds."""
 
     alert: Alert
     state: AlertState
     began_at: datetime | None = None
     ended_at: datetime | None = None
     totals: dict[str, Any] | None = None
+    interim: dict[str, Any] | None = None
     corrected_by: str | None = None
     edition: int = 0
     writers: tuple[str, ...] = ()
@@ -94,7 +98,7 @@ class Alerts:
         where that is another by now.
         """
         asked = f"{alert.body_hash} {alert.id}"
-        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED]
+        keys = [_asked_key(alert.author, idempotency_key), alert_key(alert.id), BY_TIME, OPEN, COUNT, TIMED]
         kept = await self._server.run(
             "queue_alert",
             [*keys, chain_key(alert.chain)],
@@ -169,35 +173,69 @@ class Alerts:
 
     async def open(self) -> list[AlertStatus]:
         """The same, as they stand. One in a form that this program does not know is logged and left to others."""
+        return await self.readable(await self.open_ids())
+
+    async def readable(self, alert_ids: Collection[str]) -> list[AlertStatus]:
+        """Those of these that this program knows the form of."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                pipe.hgetall(alert_key(alert_id))
+            rows = await pipe.execute()
         found = []
-        for alert_id in await self.open_ids():
+        for alert_id, row in zip(alert_ids, rows, strict=True):
             try:
-                found.append(await self.get(alert_id))
-            except (ValueError, NotFound):  # pydantic's error is a ValueError, and quotes what was written
+                found.append(_status(row))
+            except (ValueError, KeyError):  # pydantic's error is a ValueError, and quotes what was written
                 log.error("alert in an unknown form", alert=alert_id)  # noqa: TRY400
         return found
 
+    async def latest_sent(self, count: int) -> list[AlertStatus]:
+        """So many that began to be sent last, however long ago they were queued; and those that are about to."""
+        async with answering():
+            begun = await self._server.redis.zrange(BEGUN, 0, count - 1, desc=True)
+        return await self.readable(dict.fromkeys([*await self.open_ids(), *(row.decode() for row in begun)]))
+
     async def oldest_ledger_ms(self, now_ms: int) -> int:
-        """The moment before which no kept ledger began: numbers freed earlier can be given out again."""
+        """The moment before which no kept run began: numbers freed earlier can be given out again."""
         async with answering():
             rows = await self._server.redis.zrange(LEDGERS, 0, 0, withscores=True)
         return int(rows[0][1]) if rows else now_ms
 
     async def with_old_ledgers(self, now_ms: int) -> list[str]:
-        """Ended alerts whose ledgers are kept no longer: all but the last 50, and those over 30 days."""
+        """Ended alerts whose ledgers are kept no longer: all but the last 50 that began, and those over 30 days. Whom a
+        follow-up goes to is in the ledgers of those before it, so those of its chain are kept until it is over, too."""
         async with answering():
             rows = await self._server.redis.zrange(LEDGERS, 0, -1, withscores=True)
-        still_open = {*await self.open_ids(), *await self.timed(), *await self.deferring()}
         over = len(rows) - KEEP_LEDGERS
-        return [
+        old = [
             row.decode()
-            for place, (row, queued_ms) in enumerate(rows)
-            if (place < over or queued_ms < now_ms - KEEP_LEDGERS_MS) and row.decode() not in still_open
+            for place, (row, began_ms) in enumerate(rows)
+            if place < over or began_ms < now_ms - KEEP_LEDGERS_MS
         ]
+        if not old:
+            return []
+        needed = await self._chains_of({*await self.open_ids(), *await self.timed(), *await self.deferring()})
+        return [alert_id for alert_id in old if alert_id not in needed]
+
+    async def _chains_of(self, alert_ids: Collection[str]) -> set[str]:
+        """These and all that are in a chain with one of them."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                pipe.hget(alert_key(alert_id), "alert")
+            written = await pipe.execute()
+        # Not as an Alert: one of a form that this program does not know may need its chain as well.
+        roots = {json.loads(row).get("root") for row in written if row} - {None}
+        found = {*alert_ids, *roots}
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for root in found:
+                pipe.lrange(chain_key(root), 0, -1)
+            chains = await pipe.execute()
+        return found | {row.decode() for chain in chains for row in chain}
 
     async def ledgers_dropped(self, alert_id: str) -> None:
         async with answering():
             await self._server.redis.zrem(LEDGERS, alert_id)
+            await self._server.redis.unlink(chain_key(alert_id))
 
     async def count(self) -> int:
         """How many were ever queued."""
@@ -217,8 +255,11 @@ class Alerts:
         return [row.decode() for row in rows]
 
     async def has_ledgers(self, alert_id: str) -> bool:
-        async with answering():
-            return await self._server.redis.zscore(LEDGERS, alert_id) is not None
+        """Whether it is known who had it, or will be: its run may be yet to be made."""
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            pipe.zscore(LEDGERS, alert_id).zscore(OPEN, alert_id).hexists(alert_key(alert_id), "began_ms")
+            kept, is_open, began = await pipe.execute()
+        return kept is not None or (is_open is not None and not began)
 
     async def timed(self) -> dict[str, datetime]:
         """Alerts that wait for their time, and when it is."""
@@ -236,9 +277,9 @@ class Alerts:
             return [row.decode() for row in await self._server.redis.zrange(_DEFERRING, 0, -1)]
 
     async def settle(self, alert_id: str, totals: dict[str, Any]) -> None:
-        """Nobody waits any more: the final account."""
+        """A later account of one that is closed; the final one where nobody waits any more."""
         keys = [alert_key(alert_id), OPEN, _DEFERRING]
-        await self._server.run("settle_alert", keys, alert_id, json.dumps(totals))
+        await self._server.run("settle_alert", keys, alert_id, json.dumps(totals), _is_final(totals))
 
     async def stop(self, alert_id: str, now_ms: int) -> tuple[AlertState, bool]:
         """The state before, and whether it was changed: what is over, or a draft, stays as it is. Raises NotFound.
@@ -254,15 +295,19 @@ class Alerts:
     async def close(
         self, alert_id: str, state: AlertState, totals: dict[str, Any], now_ms: int, first_request_bucket: int | None
     ) -> bool:
-        """Ends an alert with its final account; True for the one caller that did.
+        """Ends an alert with its account; True for the one caller that did.
 
         False too while any shard of it is due or in work, or where its run was never made.
         """
         bucket = "" if first_request_bucket is None else first_request_bucket
         keys = [alert_key(alert_id), OPEN, FIRST_REQUEST, _DEFERRING]
-        # With readers deferred the account is not final.
-        account = "" if totals["deferred"] else json.dumps(totals)
-        return bool(await self._server.run("close_alert", keys, PREFIX, alert_id, state, account, now_ms, bucket))
+        arguments: list[Argument] = [json.dumps(totals), now_ms, bucket, _is_final(totals)]
+        return bool(await self._server.run("close_alert", keys, PREFIX, alert_id, state, *arguments))
+
+
+def _is_final(account: dict[str, Any]) -> str:
+    """As scripts have it. With readers deferred an account will change."""
+    return "" if account["deferred"] else "1"
 
 
 def _asked_key(author: str, idempotency_key: str) -> str:
@@ -291,6 +336,7 @@ def _status(row: dict[bytes, bytes]) -> AlertStatus:
         began_at=moment(b"began_ms"),
         ended_at=moment(b"ended_ms"),
         totals=json.loads(row[b"totals"]) if b"totals" in row else None,
+        interim=json.loads(row[b"interim"]) if b"interim" in row else None,
         corrected_by=row[b"corrected_by"].decode() if b"corrected_by" in row else None,
         edition=int(row.get(b"edition", 0)),
         writers=tuple(filter(None, row.get(b"writers", b"").decode().split(","))),

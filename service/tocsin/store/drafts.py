@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tocsin.clock import milliseconds
 from tocsin.domain.alerts import Alert, AlertState
-from tocsin.store.alerts import BY_TIME, COUNT, LEDGERS, OPEN, PREFIX, TIMED, AlertStatus, alert_key, chain_key
+from tocsin.store.alerts import BY_TIME, COUNT, OPEN, PREFIX, TIMED, AlertStatus, alert_key, chain_key
 from tocsin.store.client import Server
 
 
@@ -28,7 +28,7 @@ class Drafts:
 
         On disk when this returns, like a new one.
         """
-        keys = [alert_key(alert.id), BY_TIME, OPEN, COUNT, LEDGERS, TIMED, chain_key(alert.chain)]
+        keys = [alert_key(alert.id), BY_TIME, OPEN, COUNT, TIMED, chain_key(alert.chain)]
         changed = await self._server.run(
             "change_alert",
             keys,

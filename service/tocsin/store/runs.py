@@ -13,7 +13,19 @@ from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.subscriptions import SHARD_SIZE, shard_push_service
 from tocsin.settings import LEASE_LEFT
-from tocsin.store.alerts import HELD, LAPSED, OPEN, PAUSED, PREFIX, ROUND, TIMED, alert_key
+from tocsin.store.alerts import (
+    BEGUN,
+    HELD,
+    LAPSED,
+    LEDGERS,
+    MOST_BEGUN,
+    OPEN,
+    PAUSED,
+    PREFIX,
+    ROUND,
+    TIMED,
+    alert_key,
+)
 from tocsin.store.client import Argument, Server, answering
 
 # What a caller's clock may differ from the store's, where the worst is a wake-up too many.
@@ -91,13 +103,12 @@ class Runs:
 
     async def begin(self, alert_id: str, bounds: Mapping[str, int], began_at: datetime, attempts_end: datetime) -> bool:
         """Makes the run over all numbers below each push service's bound; False where it was made before."""
-        arguments: list[Argument] = [milliseconds(began_at)]
+        keys = [alert_key(alert_id), LEDGERS, BEGUN]
+        arguments: list[Argument] = [milliseconds(began_at), MOST_BEGUN]
         for push_service, bound in bounds.items():
             arguments += [push_service, (bound + SHARD_SIZE - 1) // SHARD_SIZE, bound]
         services, ends_ms = ",".join(bounds), milliseconds(attempts_end)
-        return bool(
-            await self._server.run("begin_run", [alert_key(alert_id)], PREFIX, alert_id, ends_ms, services, *arguments)
-        )
+        return bool(await self._server.run("begin_run", keys, PREFIX, alert_id, ends_ms, services, *arguments))
 
     async def bound(self, claim: Claim) -> int:
         """The first number of the push service that registered after the run began."""
@@ -206,7 +217,7 @@ class Runs:
 
     async def drop(self, alert_id: str) -> None:
         """Forgets a run that is over."""
-        keys = [f"{PREFIX}{name}:{alert_id}" for name in ("bounds", "epochs", "again")]
+        keys = [f"{PREFIX}{name}:{alert_id}" for name in ("bounds", "epochs", "again", "rate")]
         async with answering():
             await self._server.redis.unlink(*keys)
 

@@ -2,7 +2,7 @@
 -- KEYS alert open leased again; ARGV prefix id service shard now_ms
 if redis.call('HGET', KEYS[1], 'state') == 'sent' then
   redis.call('HSET', KEYS[1], 'state', 'sending')
-  redis.call('HDEL', KEYS[1], 'totals', 'ended_ms')
+  redis.call('HDEL', KEYS[1], 'totals', 'interim', 'ended_ms')
 end
 redis.call('ZADD', KEYS[2], 'NX', redis.call('HGET', KEYS[1], 'queued_ms'), ARGV[2])
 if redis.call('ZSCORE', KEYS[3], ARGV[4]) then
