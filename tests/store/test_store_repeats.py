@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from store_hands import a_retry, begin, begin_run, claimed, hand, lapse, queue, store_ms, take_up
 from store_sound import AFTER_REST_MS, NOW_MS, SPORT, WORLD, add, add_some
-from store_version_1 import an_old_alert
 
 from samples import NOW, a_subscription, an_alert
+from store_version_1 import an_old_alert
 from tocsin import clock
 from tocsin.domain.alerts import AlertState
 from tocsin.domain.deliveries import Mark
