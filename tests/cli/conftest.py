@@ -14,5 +14,6 @@ from tocsin.store.store import Store
 async def tocsin(servers: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     """`await tocsin("alert", "list")`. The store has topics, and nothing else."""
     monkeypatch.chdir(tmp_path)
+    await store.schema.check()
     await store.topics.set_first(parse_topics(servers.topics))
     return Commands(servers)

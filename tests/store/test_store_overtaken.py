@@ -19,6 +19,8 @@ from tocsin.domain.hours import DailyCap, QuietHours
 from tocsin.domain.preferences import Preferences
 from tocsin.publishing import Publishing
 from tocsin.settings import Settings
+from tocsin.store.profiles import NUMBER
+from tocsin.store.shards import PERSONAL
 from tocsin.store.store import Store
 from tocsin_workers.close import close_if_done
 
@@ -178,3 +180,36 @@ async def test_a_summary_counts_once_whatever_became_of_a_part_of_it(scene: Scen
     caps = [row.split() for row in await scene.store.server.redis.hvals("{fcm.0}:caps")]
     assert [int(count) for _, count in caps] == [1] * READERS
     assert await scene.store.server.redis.hgetall("{fcm.0}:taken:round") == {}
+
+
+@pytest.mark.parametrize("what", ["record", "set of preferences", "personal preferences"])
+async def test_what_a_newer_version_wrote_is_set_aside_and_stays(scene: Scene, what: str) -> None:
+    """A machine that was not brought up to date yet: it must not take for nobody whom it cannot read."""
+    redis = scene.store.server.redis
+    await scene.readers()
+    kept = await scene.store.subscriptions.get(a_subscription("2").digest)
+    assert kept is not None
+    if what == "record":
+        await redis.hset("{fcm.0}:records", "2", b"\x02" + kept.packed[1:])
+    else:
+        flag = PERSONAL if what == "personal preferences" else 0
+        number = (kept.profile_number | flag) if flag else 77
+        await redis.setrange("{fcm.0}:profiles", 2 * NUMBER.size, NUMBER.pack(number))
+        await redis.hset("{profiles}:sets", "77", '{"topics":["world"],"of_the_future":true}')
+        if flag:
+            await redis.hset("{fcm.0}:personal", "2", '{"of_the_future":true}')
+    before = await redis.hgetall("{fcm.0}:records")
+    scene.hours_pass()
+    alert = an_alert(now=clock.now())
+    await scene.store.alerts.queue(alert, "k" * 16)
+    await begin_run(scene.store, alert.id, await scene.store.numbers.bounds())
+
+    await scene.until_nothing_is_due()
+
+    assert await scene.marks(alert.id) == "aakaaa"
+    assert len(scene.requests) == READERS - 1
+    assert await redis.hgetall("{fcm.0}:records") == before
+    assert await scene.store.quarantine.of("fcm.0") == []
+    status = await scene.store.alerts.get(alert.id)
+    assert status.totals is not None
+    assert (status.totals["set_aside"], status.totals["unaccounted"]) == (1, 0)

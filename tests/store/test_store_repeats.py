@@ -12,6 +12,7 @@ from store_hands import a_retry, begin, begin_run, claimed, hand, lapse, queue, 
 from store_sound import AFTER_REST_MS, NOW_MS, SPORT, WORLD, add, add_some
 
 from samples import NOW, a_subscription, an_alert
+from store_version_1 import an_old_alert
 from tocsin import clock
 from tocsin.domain.alerts import AlertState
 from tocsin.domain.deliveries import Mark
@@ -203,6 +204,11 @@ async def topics(store: Store) -> None:
         await store.topics.change(lambda seen, name=name: (*seen, Topic(id=name, name=name)))  # type: ignore[misc]
 
 
+async def migrate(store: Store) -> None:
+    await an_old_alert(store, {"fcm.0": "ap", "fcm.1": "l"})
+    await store.schema.migrate(lambda _: None)
+
+
 SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "begin_run": begin_twice,
     "begin_shard": send,
@@ -215,6 +221,7 @@ SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "fold_process": count,
     "hold_service": pace,
     "intern_profile": register_and_leave,
+    "move_ledger": migrate,
     "put_record": register_and_leave,
     "quarantine_record": be_called_gone,
     "queue_alert": ask,

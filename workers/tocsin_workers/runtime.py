@@ -66,10 +66,21 @@ class Runtime:
 
     def run(self, job: Coroutine[Any, Any, None]) -> None:
         try:
-            self._runner.run(job)
+            self._runner.run(self._unless_overtaken(job))
         except Unavailable as error:
             # Nothing is lost: leases lapse, and the reconciler wakes again for whatever is due.
             log.warning("job given up", error=error.detail)
+
+    async def _unless_overtaken(self, job: Coroutine[Any, Any, None]) -> None:
+        """A newer version may have changed the store's form since this process began."""
+        try:
+            if overtaken := await self.store.schema.overtaken():
+                log.error("worker ends", error=overtaken)
+                os.kill(os.getppid(), signal.SIGTERM)  # the whole worker: another process of it would do no better
+                return
+            await job
+        finally:
+            job.close()
 
     def end(self) -> None:
         self._runner.run(self._close())

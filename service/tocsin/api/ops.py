@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -13,6 +14,7 @@ from tocsin.api.metrics import CONTENT_TYPE, exposition
 from tocsin.api.models import PushServicesView, QueuesView, QueueView, Ready
 from tocsin.api.push_services import push_service_view, push_service_views
 from tocsin.api.route import answer
+from tocsin.api.services import Services
 from tocsin.domain.errors import NotFound, Unavailable
 from tocsin.domain.queues import QUEUES
 from tocsin.store.queues import QueueState
@@ -31,11 +33,18 @@ async def readyz(call: Call[BaseModel]) -> web.Response:
     """Ready to take alerts: the store answers. A broker that is down delays an alert by seconds and loses none."""
     store, broker = await asyncio.gather(_told(call.services.store.server.ping), _told(call.services.queues.ping))
     if store == "ok":
-        setting_up = call.services.setting_up
-        store = (setting_up.result() or "ok") if setting_up.done() else "is being set up"
+        store = await _told(partial(_ready_store, call.services))
     ready = store == "ok"
     broker = broker.replace("the store does", "does")
     return answer(Ready(ready=ready, checks={"store": store, "broker": broker}), 200 if ready else 503)
+
+
+async def _ready_store(services: Services) -> None:
+    """Raises Unavailable with the reason."""
+    if not services.setting_up.done():
+        raise Unavailable("is being set up")
+    if wrong := services.setting_up.result() or await services.store.schema.overtaken():
+        raise Unavailable(wrong)
 
 
 async def _told(ping: Callable[[], Awaitable[None]]) -> str:

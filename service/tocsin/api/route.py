@@ -58,6 +58,8 @@ class Route:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             services = request.app[SERVICES]
+            if services.store.schema.wrong and self.path.startswith("/v1/"):
+                raise Unavailable(services.store.schema.wrong)
             try:
                 async with asyncio.timeout(self.seconds) as limit:
                     caller = await self._caller(request, services)

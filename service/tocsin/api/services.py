@@ -9,6 +9,7 @@ import structlog
 
 from tocsin.api.turns import Turns
 from tocsin.cautions import Cautions
+from tocsin.domain.errors import Unavailable
 from tocsin.domain.topics import Topic, parse_topics
 from tocsin.drafting import Drafting
 from tocsin.jobs import WakeUps, celery_app
@@ -83,9 +84,23 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 async def _set_up(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:
     """What a first start leaves in the store, however long that takes to come up; gives what is wrong with it."""
-    await store.topics.set_first_when_up(topics)
+    while True:
+        try:
+            wrong = await _first_start(store, topics, application_server)
+        except Unavailable:
+            await asyncio.sleep(1)
+        else:
+            break
+    if wrong:
+        log.error(wrong)
+    return wrong
+
+
+async def _first_start(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:
+    # Nothing is written to a store whose form is not ours.
+    if wrong := await store.schema.fault():
+        return wrong
+    await store.topics.set_first(topics)
     if await store.identity.agrees(application_server.key_id):
         return ""
-    wrong = "the VAPID key is not the one that readers subscribed with: every push would be refused"
-    log.error(wrong)
-    return wrong
+    return "the VAPID key is not the one that readers subscribed with: every push would be refused"

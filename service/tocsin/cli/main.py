@@ -115,6 +115,14 @@ def settings() -> None:
 
 
 @app.command()
+def migrate(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Brings the store of an older version to the form of this one; `up` does it by itself."""
+    from tocsin.cli.migrate import migrate as run  # noqa: PLC0415
+
+    asyncio.run(run(as_json))
+
+
+@app.command()
 def doctor() -> None:
     """Looks for what is wrong, and says what to do."""
     from tocsin.cli.doctor import doctor as run  # noqa: PLC0415

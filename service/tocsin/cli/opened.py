@@ -30,12 +30,18 @@ def invalid(error: ValidationError) -> Invalid:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[tuple[Store, Settings]]:
-    """Raises Unavailable with what to do when no store answers."""
+    """Raises Unavailable with what to do when no store answers, Misconfigured where its form is not this program's."""
     settings = load()
     async with Store(settings) as store:
-        try:
-            await store.server.ping()
-        except Unavailable:
-            where = "TOCSIN_STORE_URL" if settings.store_url else f"the embedded store of {settings.data_dir.resolve()}"
-            raise Unavailable(f"{where} does not answer: is `tocsin up` running, with this folder?") from None
+        await reachable(store, settings)
+        await store.schema.check()
         yield store, settings
+
+
+async def reachable(store: Store, settings: Settings) -> None:
+    """Raises Unavailable with what to do."""
+    try:
+        await store.server.ping()
+    except Unavailable:
+        where = "TOCSIN_STORE_URL" if settings.store_url else f"the embedded store of {settings.data_dir.resolve()}"
+        raise Unavailable(f"{where} does not answer: is `tocsin up` running, with this folder?") from None

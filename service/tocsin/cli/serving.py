@@ -1,18 +1,21 @@
 """The parts by themselves, for compose and clusters: API, worker, beat."""
 
+import asyncio
 import logging
 import warnings
+from contextlib import suppress
 
 from aiohttp import web
 
 from tocsin import logs
 from tocsin.api.app import make_app
-from tocsin.domain.errors import Misconfigured
+from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import QUEUES
 from tocsin.push.guard import Guard
 from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid import ApplicationServer
-from tocsin.settings import load
+from tocsin.settings import Settings, load
+from tocsin.store.store import Store
 
 # Enough for a request under way; a load balancer stops sending after the first failed check.
 SHUTDOWN_SECONDS = 5.0
@@ -21,6 +24,7 @@ SHUTDOWN_SECONDS = 5.0
 def serve_api() -> None:
     logs.configure()
     settings = load()
+    asyncio.run(_check_schema(settings))
     try:
         web.run_app(
             make_app(settings),
@@ -69,6 +73,14 @@ def _check_start() -> None:
     ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
     ca_bundle(settings.push_ca_file, settings.data_dir)
     Guard(settings.push_connect_to)
+    asyncio.run(_check_schema(settings))
+
+
+async def _check_schema(settings: Settings) -> None:
+    """Raises Misconfigured for a store of another form. One that is not up yet is looked at again when it is."""
+    async with Store(settings) as store:
+        with suppress(Unavailable):
+            await store.schema.check()
 
 
 def serve_beat() -> None:

@@ -43,7 +43,7 @@ async def running(
             # Before the workers start: they use the key, and make none.
             key = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
             await supervisor.start(embedded_parts(settings, lock))
-            await _check_store(settings, key)
+            await _check_store(settings, key, told)
             if before_api is not None:
                 await before_api(supervisor)
             api = tocsin_part("api", "api", ready_url=f"http://{_reachable(settings)}{settings.base_path}/readyz")
@@ -52,10 +52,14 @@ async def running(
             yield supervisor
 
 
-async def _check_store(settings: Settings, key: ApplicationServer) -> None:
-    """Raises Misconfigured where no alert could be sent, which is better known now than then."""
+async def _check_store(settings: Settings, key: ApplicationServer, told: Told) -> None:
+    """Raises Misconfigured where no alert could be sent, which is better known now than then. A store of an older form
+    is brought to ours: nobody is at work on it yet."""
     try:
         async with Store(settings) as store:
+            migrated = await store.schema.migrate(told)
+            if migrated.before != migrated.after:
+                told(f"the store was of schema {migrated.before}; it is of {migrated.after} now")
             if not await store.identity.agrees(key.key_id):
                 raise Misconfigured(
                     f"{settings.vapid_file} is not the key that readers subscribed with, so every push would be "

@@ -88,8 +88,8 @@ class Ledgers:
     async def begin(self, claim: Claim) -> Kept | None:
         """None when a later claim has been here before us."""
         keys = [
-            _run_key(claim.shard, claim.alert_id),
-            _ledger_key(claim.shard, claim.alert_id),
+            run_key(claim.shard, claim.alert_id),
+            ledger_key(claim.shard, claim.alert_id),
             shard_key(claim.shard, "profiles"),
             _taken_key(claim.shard, claim.alert_id),
         ]
@@ -111,7 +111,7 @@ class Ledgers:
         """The recipients of a window as they stand now; notes that it is being tried, so that whoever comes after a
         death knows with whom it happened. None when the shard is not ours any more."""
         keys = [
-            _run_key(claim.shard, claim.alert_id),
+            run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "personal"),
         ]
         trying = b"".join(map(_SLOT.pack, slots))
@@ -149,7 +149,7 @@ class Ledgers:
         for each in capped:
             arguments += [each.slot, each.day, each.limit]
         keys = [
-            _run_key(claim.shard, claim.alert_id),
+            run_key(claim.shard, claim.alert_id),
             shard_key(claim.shard, "caps"),
             _taken_key(claim.shard, claim.alert_id),
         ]
@@ -162,20 +162,20 @@ class Ledgers:
         None when the shard is not ours any more: nothing was written.
         """
         keys = [
-            _run_key(claim.shard, claim.alert_id),
+            run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "quarantine", "caps"),
             _taken_key(claim.shard, claim.alert_id),
         ]
         patches: list[Argument] = []
         for alert_id, marks in window.changes.items():
-            keys.append(_ledger_key(claim.shard, alert_id))
+            keys.append(ledger_key(claim.shard, alert_id))
             # In an alert's ledger another hand than its own run changes only who is deferred, and still is.
             only = "" if alert_id == claim.alert_id else str(Mark.DEFERRED)
             for start, text in _runs_of(marks):
                 patches += [len(keys), start, text, only]
         arguments: list[Argument] = [
             claim.epoch,
-            _dump_times(window.times),
+            dump_times(window.times),
             _pack_retries(window.retries),
             window.deaths,
             f"{now_ms:013d}",
@@ -188,7 +188,7 @@ class Ledgers:
 
     async def pend_again(self, alert_id: str, address: Address) -> bool:
         """One who was set aside is pending again; False where the ledger says something else by now."""
-        key, slot = _ledger_key(address.shard, alert_id), address.slot
+        key, slot = ledger_key(address.shard, alert_id), address.slot
         return bool(await self._server.run("swap_mark", [key], slot, Mark.SET_ASIDE, Mark.PENDING))
 
     async def accounts(self, alert_id: str, bounds: Mapping[str, int]) -> dict[str, list[ShardAccount]]:
@@ -199,7 +199,7 @@ class Ledgers:
             async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
                 for shard in shards:
                     # The ledger first: what is planned in between is then passed over, not half seen.
-                    pipe.get(_ledger_key(shard, alert_id)).hmget(_run_key(shard, alert_id), "eligible", "times")
+                    pipe.get(ledger_key(shard, alert_id)).hmget(run_key(shard, alert_id), "eligible", "times")
                 rows = await pipe.execute()
             found[push_service] = [
                 ShardAccount(int(kept[0]), Ledger(ledger), _load_times(kept[1]) if kept[1] else Times())
@@ -213,7 +213,7 @@ class Ledgers:
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for push_service, bound in bounds.items():
                 for shard in shards_below(push_service, bound):
-                    pipe.unlink(*(name(shard, alert_id) for name in (_run_key, _ledger_key, _taken_key)))
+                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, _taken_key)))
             await pipe.execute()
 
     async def ledgers(self, shard: str, alert_ids: Sequence[str]) -> dict[str, Ledger]:
@@ -221,23 +221,23 @@ class Ledgers:
         if not alert_ids:
             return {}
         async with answering():
-            rows = await self._server.redis.mget([_ledger_key(shard, alert_id) for alert_id in alert_ids])
+            rows = await self._server.redis.mget([ledger_key(shard, alert_id) for alert_id in alert_ids])
         return {alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
 
     async def marks(self, shard: str, slot: int, alert_ids: Sequence[str]) -> dict[str, Mark]:
         """What became of one reader, by alert."""
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for alert_id in alert_ids:
-                pipe.getrange(_ledger_key(shard, alert_id), slot, slot)
+                pipe.getrange(ledger_key(shard, alert_id), slot, slot)
             rows = await pipe.execute()
         return {alert_id: Mark(row.decode("latin-1")) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
 
 
-def _run_key(shard: str, alert_id: str) -> str:
+def run_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"run:{alert_id}")
 
 
-def _ledger_key(shard: str, alert_id: str) -> str:
+def ledger_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"ledger:{alert_id}")
 
 
@@ -268,7 +268,7 @@ def _runs_of(marks: Mapping[int, Mark]) -> Iterable[tuple[int, bytes]]:
         yield start, bytes(text)
 
 
-def _dump_times(times: Times) -> str:
+def dump_times(times: Times) -> str:
     return json.dumps(vars(times), separators=(",", ":"))
 
 

@@ -15,6 +15,7 @@ from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
 from tocsin.store.runs import Runs
+from tocsin.store.schema import Schema
 from tocsin.store.storms import Storms
 from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
@@ -39,6 +40,7 @@ class Store:
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
         self.runs = Runs(self.server, settings.lease_seconds)
+        self.schema = Schema(self.server)
         self.quarantine = Quarantine(self.server)
         self.subscriptions = Subscriptions(self.server, self.profiles, self.numbers, self.quarantine)
         self.storms = Storms(self.pace, self.numbers, self.quarantine, self.subscriptions)

@@ -1,11 +1,9 @@
 """The site's topics, in the order in which readers see them."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter
 
-from tocsin.domain.errors import Unavailable
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.topics import Topic
 from tocsin.store.client import Server, answering
@@ -47,14 +45,6 @@ class Topics:
         """The topics of a first start: nothing changes where there are some."""
         async with answering():
             await self._server.redis.set(_KEY, _LIST.dump_json(tuple(topics)), nx=True)
-
-    async def set_first_when_up(self, topics: Sequence[Topic]) -> None:
-        """The same, however long the store takes to come up."""
-        while True:
-            try:
-                return await self.set_first(topics)
-            except Unavailable:
-                await asyncio.sleep(1)
 
     async def default_preferences(self) -> Preferences:
         """What a reader has who chose nothing: the topics that are ticked by default, every level."""
