@@ -290,7 +290,8 @@ class Engine(RuleBasedStateMachine):
         elif len(self.alerts) < MOST_ALERTS and what == "queue":
             self.run(self._queue(("flash", "breaking", "update")[which % 3]))
         elif len(self.alerts) < MOST_ALERTS:
-            self.run(self._correct(asked))
+            with suppress(Conflict):  # it was stopped before anybody had it
+                self.run(self._correct(asked))
 
     async def _correct(self, asked: str) -> None:
         words = Correction(headline=f"Correction number {len(self.alerts)}")
