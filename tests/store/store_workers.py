@@ -180,9 +180,6 @@ class PlayedRuntime:
     def hands_back(self) -> bool:
         return False
 
-    def hands_back(self) -> bool:
-        return False
-
     async def alert(self, alert_id: str) -> Alert:
         return (await self.store.alerts.get(alert_id)).alert
 
