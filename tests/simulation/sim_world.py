@@ -1,6 +1,7 @@
 """The simulated newsroom and its readers: the real store, two real workers, and a clock that is set forward."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -192,6 +193,7 @@ class World:
     async def mend(self) -> None:
         if clock.now() - self._mended > MEND_EACH:
             self._mended = clock.now()
+            self._workers[0].mended_at = -math.inf  # it goes by a clock that is not set forward
             await reconcile(self._workers[0])
 
     async def due(self) -> datetime:

@@ -1,9 +1,12 @@
 """The end of an alert: nothing is pending or retrying, and the account is final."""
 
+from collections.abc import Mapping
+
 import structlog
 
 from tocsin import clock
 from tocsin.domain.alerts import AlertState
+from tocsin.domain.errors import Unavailable
 from tocsin.domain.progress import Progress, time_bucket
 from tocsin.publishing import account
 from tocsin_workers.runtime import Runtime
@@ -25,16 +28,23 @@ async def close_if_done(runtime: Runtime, alert_id: str) -> None:
         log.info("alert ended", alert=alert_id, **final.whole.counts())
 
 
-async def settle_deferred(runtime: Runtime) -> None:
-    """Final accounts of the alerts for which nobody waits any more."""
+async def settle_deferred(runtime: Runtime, waiting: Mapping[str, int] | None = None) -> None:
+    """Later accounts of the alerts that are closed but for the deferred: the final one where nobody waits any more.
+
+    `waiting` says how many wait for each, where that is known: while these are as many as before, nothing has changed.
+    """
     store = runtime.store
-    for alert_id in await store.alerts.deferring():
-        status = await store.alerts.get(alert_id)
-        if status.ended_at is None:
+    for status in await store.alerts.readable(await store.alerts.deferring()):
+        alert_id = status.alert.id
+        before = status.interim and status.interim["deferred"]
+        if status.ended_at is None or (waiting is not None and before == waiting.get(alert_id, 0)):
             continue
-        final = await account(store, status)
-        if not final.whole.outcomes["deferred"]:
-            await store.alerts.settle(alert_id, final.as_json())
+        try:
+            await store.alerts.settle(alert_id, (await account(store, status)).as_json())
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("alert not settled", alert=alert_id)
 
 
 def _end_state(progress: Progress) -> AlertState:

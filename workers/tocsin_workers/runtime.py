@@ -44,7 +44,7 @@ class Runtime:
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
-        self.mended_ms = 0
+        self.mended_at = -math.inf  # by the clock that never goes back
         self._alerts: dict[str, Alert] = {}
         self._runner: asyncio.Runner
 

@@ -224,6 +224,16 @@ class Ledgers:
             rows = await self._server.redis.mget([ledger_key(shard, alert_id) for alert_id in alert_ids])
         return {alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
 
+    async def of_shards(self, shards: Sequence[str], alert_ids: Sequence[str]) -> list[dict[str, Ledger]]:
+        """The same for each of several shards, in one go."""
+        if not alert_ids:
+            return [{} for _ in shards]
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for shard in shards:
+                pipe.mget([_ledger_key(shard, alert_id) for alert_id in alert_ids])
+            found = await pipe.execute()
+        return [{alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row} for rows in found]
+
     async def marks(self, shard: str, slot: int, alert_ids: Sequence[str]) -> dict[str, Mark]:
         """What became of one reader, by alert."""
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:

@@ -167,6 +167,13 @@ class Runs:
                 pipe.zscore(f"{PREFIX}{name}:{ROUND}:{push_service}", shard)
             return any(score is not None for score in await pipe.execute())
 
+    async def shards_of_round(self, push_service: str) -> set[str]:
+        """All shards of a push service where a round is due at any time, or in work."""
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for name in ("due", "leased"):
+                pipe.zrange(f"{PREFIX}{name}:{ROUND}:{push_service}", 0, -1)
+            return {row.decode() for rows in await pipe.execute() for row in rows}
+
     async def round_due(self, now_ms: int) -> bool:
         """Whether any shard waits for a round."""
         return await self.has_due(ROUND, now_ms)

@@ -8,6 +8,7 @@ or the reconciler, completes. Who is expected is written once: after a deletion 
 import hmac
 from dataclasses import dataclass, replace
 
+import structlog
 from pydantic import ValidationError
 
 from tocsin.domain.errors import Changed, UnknownRecord
@@ -16,10 +17,12 @@ from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
 from tocsin.store.client import Server, answering
 from tocsin.store.index import Entry, Index
-from tocsin.store.numbers import Numbers
+from tocsin.store.numbers import Numbers, Reservation
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
 from tocsin.store.quarantine import HEAD, Quarantine
 from tocsin.store.shards import PERSONAL, shard_key, shard_keys
+
+log = structlog.get_logger()
 
 _REGISTERING = "this browser is being registered by another call; repeat it"
 _CHANGED = "this subscription was changed by another call; repeat it"
@@ -163,22 +166,10 @@ class Subscriptions:
         """What crashes left half done: reservations are completed or taken back, deletions finished. Gives how many."""
         mended = 0
         for left in await self._numbers.stale_reservations(now_ms):
-            address = Address(left.push_service, left.number)
-            entry = await self._index.get(left.digest)
-            if entry.address == address and await self._packed(address, left.digest):
-                await self._index.swap(left.digest, entries.pending(address), entries.ready(address))
-                await self._numbers.settled(left.push_service, left.number)
-            else:
-                entry = await self._index.swap(left.digest, entries.pending(address), entries.NONE)
-                if entry.address == address:  # a repeat completed it since we looked: the number is in use
-                    await self._numbers.settled(left.push_service, left.number)
-                    continue
-                await self._expect_nobody(address)
-                if packed := await self._packed(address, left.digest):  # what is not there now will not come
-                    await self._drop(address, packed, left.digest)
-                    await self.forget(address, left.digest, now_ms)
-                await self._give_up(address, now_ms)
-            mended += 1
+            try:
+                mended += await self._mend_reservation(left, now_ms)
+            except (UnknownRecord, ValueError):
+                log.error("record in an unknown form", push_service=left.push_service, number=left.number)  # noqa: TRY400
         for shard in await self._numbers.shards():
             async with answering():
                 gone = await self._server.redis.hgetall(shard_key(shard, "gone"))
@@ -186,6 +177,25 @@ class Subscriptions:
                 await self.forget(Address.of(shard, int(slot)), digest, now_ms)
                 mended += 1
         return mended
+
+    async def _mend_reservation(self, left: Reservation, now_ms: int) -> bool:
+        """False where there was nothing to mend."""
+        address = Address(left.push_service, left.number)
+        entry = await self._index.get(left.digest)
+        if entry.address == address and await self._packed(address, left.digest):
+            await self._index.swap(left.digest, entries.pending(address), entries.ready(address))
+            await self._numbers.settled(left.push_service, left.number)
+            return True
+        entry = await self._index.swap(left.digest, entries.pending(address), entries.NONE)
+        if entry.address == address:  # a repeat completed it since we looked: the number is in use
+            await self._numbers.settled(left.push_service, left.number)
+            return False
+        await self._expect_nobody(address)
+        if packed := await self._packed(address, left.digest):  # what is not there now will not come
+            await self._drop(address, packed, left.digest)
+            await self.forget(address, left.digest, now_ms)
+        await self._give_up(address, now_ms)
+        return True
 
     async def record_at(self, address: Address) -> Record | None:
         """Raises UnknownRecord for one that a newer version wrote."""
