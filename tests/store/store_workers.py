@@ -190,6 +190,9 @@ class PlayedRuntime:
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
 
+    def hands_back(self) -> bool:
+        return False
+
     async def alert(self, alert_id: str) -> Alert:
         return (await self.store.alerts.get(alert_id)).alert
 
@@ -261,8 +264,7 @@ class Worker:
     async def kill(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         self._task, self.claim, self.out = None, None, None
 
     async def _run(self) -> None:
