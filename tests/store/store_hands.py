@@ -104,6 +104,7 @@ class Hand:
     claim: Claim
     kept: Kept
     plan: ShardPlan = field(default_factory=ShardPlan)
+    windows: int = 0
 
     @property
     def alert_id(self) -> str:
@@ -112,6 +113,8 @@ class Hand:
     async def write(self, marks: Mapping[int, Mark] | None = None, **parts: object) -> list[int] | None:
         """A window with these marks of its own alert, and with `parts` of a Window besides."""
         whole = {"changes": {self.alert_id: marks} if marks else {}, "times": Times(), "retries": {}, **parts}
+        self.windows += 1
+        whole = {"number": self.windows, **whole}
         return await self.store.ledgers.write(self.claim, Window(**whole), NOW_MS)  # type: ignore[arg-type]
 
     async def read(self, slots: Sequence[int]) -> dict[int, Recipient] | None:

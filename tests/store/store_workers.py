@@ -1,6 +1,6 @@
 """Real workers in one process, each of which goes on by one command to the store when a test says so.
 
-What is at work is the code of the workers themselves; only the push services, the wake-ups and the pace are played.
+What is at work is the code of the workers themselves; only the push services, wake-ups, permits and pace are played.
 So a test may stop a worker between any two commands, let another overtake it, kill it, or lose an answer on its way.
 """
 
@@ -28,7 +28,6 @@ from tocsin.store.store import Store
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
 from tocsin_workers.letters import Letter
-from tocsin_workers.permits import Permits
 from tocsin_workers.round_run import RoundRun
 from tocsin_workers.shard_run import ShardRun
 from tocsin_workers.shard_work import ShardWork
@@ -150,6 +149,20 @@ class FreePace:
         pass
 
 
+class FreePermits:
+    """Windows of two, at once."""
+
+    def join(self, *_: object) -> None: ...
+    def leave(self, *_: object) -> None: ...
+    def pause(self, *_: object) -> None: ...
+    def go_on(self, *_: object) -> None: ...
+    def prove(self, *_: object) -> None: ...
+    async def give_back(self, *_: object) -> None: ...
+
+    async def take(self, _: str, wanted: int, __: bool = False) -> int:
+        return min(2, wanted)
+
+
 class Silent:
     """In place of wake-ups, of warnings and of what is counted for people."""
 
@@ -175,7 +188,7 @@ class PlayedRuntime:
     sender: Any = None
     wake_ups: Any = field(default_factory=Silent)
     counting: Any = field(default_factory=Silent)
-    permits: Permits = field(default_factory=lambda: Permits(4))  # windows of two
+    permits: Any = field(default_factory=FreePermits)
 
     def hands_back(self) -> bool:
         return False
@@ -251,8 +264,7 @@ class Worker:
     async def kill(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         self._task, self.claim, self.out = None, None, None
 
     async def _run(self) -> None:

@@ -420,8 +420,8 @@ class Engine(RuleBasedStateMachine):
             if self.alerts and self.is_sound:
                 self.run(self._end())
         finally:
+            self.patch.undo()  # first, so that whatever else fails no other test meets our clock
             self.run(self._close())
-            self.patch.undo()
             self.runner.close()
 
     async def _close(self) -> None:

@@ -295,3 +295,29 @@ async def test_dropped_ledgers_leave_nothing_of_a_run(store: Store) -> None:
 
 def test_an_account_of_nothing() -> None:
     assert Progress.total([ShardAccount(0, Ledger(b""))]).counts()["unaccounted"] == 0
+
+
+async def test_a_write_that_comes_late_sets_nobody_back(store: Store) -> None:
+    """The connection was given up, the write told again on another one; then the network brings the first after all."""
+    await add_some(store, 3)
+    alert = await begin(store, await store.numbers.bounds())
+    worker = await hand(store, alert)
+    late = {"number": 2, "retries": {1: a_retry()}, "times": Times({7: 1}, 1, 2, 3)}
+    assert await worker.write({0: Mark.ACCEPTED, 1: Mark.RETRYING}, **late) == []
+    assert await worker.write({1: Mark.ACCEPTED, 2: Mark.GONE}, number=3, times=Times({7: 2}, 2, 2, 3)) == []
+    before = await store.ledgers.begin(worker.claim)
+
+    plan = dict.fromkeys(range(SHARD_SIZE), Mark.PENDING)
+    assert await worker.write({0: Mark.ACCEPTED, 1: Mark.RETRYING}, **late) == []
+    assert await worker.write(plan, number=1, plans=True) == []
+
+    assert await worker.ledger() == b"aag"
+    after = await store.ledgers.begin(worker.claim)
+    assert before is not None
+    assert after is not None
+    assert (after.times, after.retries) == (before.times, before.retries) == (Times({7: 2}, 2, 2, 3), {})
+    # The next claim counts anew.
+    await lapse(store, worker.claim)
+    successor = await take_up(store, (await next_claim(store)))  # type: ignore[arg-type]
+    assert await successor.write({2: Mark.SET_ASIDE}) == []
+    assert await worker.ledger() == b"aak"

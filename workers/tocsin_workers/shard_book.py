@@ -35,6 +35,7 @@ class ShardBook:
         self._changes: dict[str, dict[int, Mark]] = {}
         self._give_back: set[int] = set()
         self._spent: set[int] = set()
+        self._windows = 0
 
     def wait(self, alert_id: str, ledger: Ledger) -> None:
         """Takes over whoever still waits in this ledger."""
@@ -178,9 +179,11 @@ class ShardBook:
             give_back=sorted(self._give_back),
             spent=sorted(self._spent),
             plans=plans,
+            number=self._windows + 1,
         )
 
     def written(self) -> None:
+        self._windows += 1
         for slot in self._give_back | self._spent:
             self.taken.pop(slot, None)
         self._changes, self._give_back, self._spent = {}, set(), set()

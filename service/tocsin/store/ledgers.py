@@ -69,7 +69,8 @@ class Capped:
 @dataclass(frozen=True)
 class Window:
     """What is written at once. `changes` are new marks, by alert and slot; `gone` are (slot, record) of those whom the
-    push service called gone; of `give_back` the count under a cap is taken back, of `spent` it stays for good."""
+    push service called gone; of `give_back` the count under a cap is taken back, of `spent` it stays for good. `number`
+    counts the windows of a claim from 1 on: one that is not later than the last is not written again."""
 
     changes: Mapping[str, Mapping[int, Mark]]
     times: Times
@@ -79,6 +80,7 @@ class Window:
     give_back: Sequence[int] = ()
     spent: Sequence[int] = ()
     plans: bool = field(default=False, kw_only=True)
+    number: int = field(kw_only=True)
 
 
 class Ledgers:
@@ -180,6 +182,7 @@ class Ledgers:
             window.deaths,
             f"{now_ms:013d}",
             _eligible(window, claim.alert_id),
+            window.number,
         ]
         for each in (patches, window.give_back, window.spent, [part for row in window.gone for part in row]):
             arguments += [len(each), *each]

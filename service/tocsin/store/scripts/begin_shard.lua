@@ -7,7 +7,7 @@ if epoch > mine then return nil end
 local trying, deaths = kept[4] or '', tonumber(kept[5]) or 0
 if epoch < mine then
   if trying ~= '' then deaths = deaths + 1 end
-  redis.call('HSET', KEYS[1], 'epoch', mine, 'deaths', deaths)
+  redis.call('HSET', KEYS[1], 'epoch', mine, 'deaths', deaths, 'written', 0)
 end
 return {redis.call('GET', KEYS[2]), kept[2], kept[3], trying, deaths, redis.call('GET', KEYS[3]) or '',
   redis.call('HGETALL', KEYS[4])}

@@ -1,12 +1,16 @@
 -- Records a window whole: marks, times, retries, counts under caps; and takes those who are gone out of use with it.
--- A repeat changes nothing. Gives the slots that went into quarantine.
+-- Gives the slots that went into quarantine. A repeat changes nothing, however late: a network may bring one after the
+-- windows that followed it, and then it would set recipients back who are done.
 -- KEYS run records profiles quarantine caps taken ledger…; ARGV epoch times retries deaths now_ms(13 digits) eligible
--- ('' = planned before) then four lists, each after its length: key start marks only …; slots to give back; slots that keep
--- their count; slot record … of the gone
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return nil end
-redis.call('HSET', KEYS[1], 'times', ARGV[2], 'retries', ARGV[3], 'deaths', ARGV[4], 'trying', '')
+-- ('' = planned before) number (of this window among those of its claim) then four lists, each after its length: key
+-- start marks only …; slots to give back; slots that keep their count; slot record … of the gone
+local run = redis.call('HMGET', KEYS[1], 'epoch', 'written')
+if run[1] ~= ARGV[1] then return nil end
+if (tonumber(run[2]) or 0) >= tonumber(ARGV[7]) then return {} end
+redis.call('HSET', KEYS[1], 'times', ARGV[2], 'retries', ARGV[3], 'deaths', ARGV[4], 'trying', '',
+  'written', ARGV[7])
 if ARGV[6] ~= '' then redis.call('HSETNX', KEYS[1], 'eligible', ARGV[6]) end
-local at = 7
+local at = 8
 local function list()
   local first, length = at + 1, tonumber(ARGV[at])
   at = first + length
