@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sim_clock import SimClock
 from sim_news import END, SITE_ZONE, Change, News
 from sim_push import Receptions, Recorder
 
 from bulk import a_browser, fill, preferences
 from crowd import Crowd, Wants
 from hands import NoWakeUps, a_runtime
+from simulated_clock import SimClock
 from tocsin import clock
 from tocsin.cautions import Cautions
 from tocsin.domain.alerts import AlertDraft, Correction, Retraction

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from rich.console import Console
-from sim_clock import SimClock
 from sim_judge import Judge, Verdicts
 from sim_news import BEGIN, END, QUARTERS, SEND_AT_AHEAD, Change, News, a_week_of_news, changes_of_mind
 from sim_push import Cipher, note_turns
 from sim_world import World
 
 from crowd import TOPICS, Crowd
+from simulated_clock import SimClock
 from tocsin import clock
 from tocsin.publishing import account
 from tocsin.settings import Settings

@@ -1,0 +1,113 @@
+"""The round, by whose hand deferred readers get what waited, hears what happens to its alerts while it is at work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from bulk import a_browser, fill, preferences
+from hands import a_runtime
+from samples import an_alert
+from simulated_clock import SimClock
+from tocsin import clock
+from tocsin.domain.alerts import Alert, Correction
+from tocsin.domain.deliveries import Answer, Mark
+from tocsin.domain.queues import STANDARD
+from tocsin.domain.topics import Topic
+from tocsin.push.sender import Envelope, OnAnswer
+from tocsin.settings import Settings, load
+from tocsin_workers.deliver import deliver
+from tocsin_workers.runtime import Runtime
+
+EVENING = datetime.fromisoformat("2026-10-20T23:00:00+00:00")
+MORNING = EVENING + timedelta(hours=8)
+READERS, WINDOW = 24, 4
+SLEEPER = {"topics": ["world"], "quiet_hours": {"start": "22:00", "end": "07:00"}}
+
+
+class SlowPushService:
+    """Takes 0.6 s for each window; `meanwhile` happens during the first."""
+
+    def __init__(self) -> None:
+        self.began: list[datetime] = []
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def send(self, envelopes: Sequence[Envelope], on_answer: OnAnswer | None = None) -> list[Answer]:
+        self.began += [clock.now()] * len(envelopes)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            await happens()
+        await asyncio.sleep(0.6)
+        for number in range(len(envelopes)):
+            if on_answer is not None:
+                on_answer(number, Answer(201))
+        return [Answer(201)] * len(envelopes)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def night(servers: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Runtime, SimClock, Alert]]:
+    """An alert has come in the evening, and all who follow it sleep."""
+    sim_clock = SimClock()
+    sim_clock.install(monkeypatch)
+    runtime = await a_runtime(load(data_dir=servers.data_dir, window=WINDOW), SlowPushService())
+    store = runtime.store
+    await store.server.redis.flushall()
+    await sim_clock.begin(store, EVENING)
+    await store.topics.replace([Topic(id="world", name="World")])
+    readers = ((a_browser(number, "fcm.googleapis.com"), preferences(SLEEPER)) for number in range(READERS))
+    await fill(store, readers, runtime.application_server.key_id, 0)
+    alert = an_alert(now=clock.now())
+    await store.alerts.queue(alert, "the first alert of all")
+    await deliver(runtime, STANDARD)
+    yield runtime, sim_clock, alert
+    await runtime._close()
+
+
+async def marks(runtime: Runtime, alert: Alert) -> list[Mark]:
+    ledger = (await runtime.store.ledgers.ledgers("fcm.0", [alert.id]))[alert.id]
+    return [ledger[slot] for slot in range(READERS)]
+
+
+async def test_a_stop_is_heard_while_a_round_is_at_work(night: tuple[Runtime, SimClock, Alert]) -> None:
+    runtime, sim_clock, alert = night
+    push_service = runtime.sender
+    assert isinstance(push_service, SlowPushService)
+    assert await marks(runtime, alert) == [Mark.DEFERRED] * READERS
+    stopped: list[datetime] = []
+
+    async def stop() -> None:
+        await runtime.store.alerts.stop(alert.id, clock.milliseconds(clock.now()))
+        stopped.append(clock.now())
+
+    push_service.meanwhile = stop
+    await sim_clock.set_forward(runtime.store, MORNING)
+    await deliver(runtime, STANDARD)
+
+    assert max(push_service.began) < stopped[0] + timedelta(seconds=2)
+    sent = len(push_service.began)
+    assert sorted(await marks(runtime, alert)) == [Mark.ACCEPTED] * sent + [Mark.STOPPED] * (READERS - sent)
+
+
+async def test_a_correction_is_heard_while_a_round_is_at_work(night: tuple[Runtime, SimClock, Alert]) -> None:
+    """Whoever still waits gets the corrected text instead."""
+    runtime, sim_clock, alert = night
+    push_service, store = runtime.sender, runtime.store
+    assert isinstance(push_service, SlowPushService)
+    correction: list[Alert] = []
+
+    async def correct() -> None:
+        correction.append(alert.correction(Correction(headline="Not so"), "desk", clock.now()))
+        await store.alerts.queue(correction[0], "the second alert of all")
+
+    push_service.meanwhile = correct
+    await sim_clock.set_forward(store, MORNING)
+    await deliver(runtime, STANDARD)
+
+    first = await marks(runtime, alert)
+    assert set(first) == {Mark.ACCEPTED, Mark.CORRECTED}
+    assert first.count(Mark.ACCEPTED) <= 3 * WINDOW
+    assert await marks(runtime, correction[0]) == [Mark.ACCEPTED] * READERS
