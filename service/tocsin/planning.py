@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from tocsin.domain.decisions import Audience, Decision, Verdict, cap_day, counts, decide
+from tocsin.domain.decisions import Audience, Decision, Verdict, cap_day, counts, decide, quiet_until
 from tocsin.domain.deliveries import Mark, planned
 from tocsin.domain.preferences import Preferences
 from tocsin.store.ledgers import Capped, Ledgers
@@ -39,6 +39,7 @@ class Planner:
         self._ledgers = ledgers
         self._sets: dict[int, Preferences | None] = {}
         self._decided: dict[int, Decision | None] = {}
+        self._quiet: dict[int, datetime | None] = {}
         self._minute: datetime | None = None
 
     async def load(self, numbers: Iterable[int]) -> None:
@@ -63,14 +64,27 @@ class Planner:
         if personal:
             mine = self.preferences(number, personal)
             return None if mine is None else decide(self.audience, mine, now)
-        minute = now.replace(second=0, microsecond=0)
-        if minute != self._minute:
-            self._minute, self._decided = minute, {}
+        self._look_at(now)
         number &= ~PERSONAL
         if number not in self._decided:
             shared = self._sets.get(number)
             self._decided[number] = None if shared is None else decide(self.audience, shared, now)
         return self._decided[number]
+
+    def quiet_until(self, number: int, now: datetime) -> datetime | None:
+        """The end of the quiet hours that keep the alert from a reader, whatever else does. They are never personal."""
+        self._look_at(now)
+        number &= ~PERSONAL
+        if number not in self._quiet:
+            shared = self._sets.get(number)
+            self._quiet[number] = None if shared is None else quiet_until(self.audience, shared, now)
+        return self._quiet[number]
+
+    def _look_at(self, now: datetime) -> None:
+        """What was found in another minute is forgotten."""
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute, self._decided, self._quiet = minute, {}, {}
 
     def cap(self, slot: int, number: int, personal: bytes, now: datetime) -> Capped | None:
         """The reader's cap, where this alert counts under it."""

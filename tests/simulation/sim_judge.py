@@ -1,12 +1,12 @@
 """What each reader should have got, alert by alert, from the contract alone; compared with what each really got."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from sim_news import END, SITE_ZONE, News
 from sim_push import Got, Notice
+from sim_verdicts import Verdicts, asked_again, uncapped
 from sim_world import Version
 
 import oracle
@@ -18,25 +18,6 @@ STOP = timedelta(seconds=2)
 # A window that began before a change may still be on its way.
 IN_HAND = timedelta(seconds=2)
 TICK = timedelta(milliseconds=50)
-
-
-@dataclass
-class Verdicts:
-    """`faults` are sentences on the first few of them."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-    latest: float = 0.0
-
-    def fault(self, kind: str, sentence: str) -> None:
-        self.counts[kind] += 1
-        if len(self.faults) < 20:
-            self.faults.append(f"{kind}: {sentence}")
-
-    def add(self, other: "Verdicts") -> None:
-        self.counts.update(other.counts)
-        self.faults = (self.faults + other.faults)[:20]
-        self.latest = max(self.latest, other.latest)
 
 
 @dataclass
@@ -102,7 +83,7 @@ class Judge:
 
     def _stood(self, news: News, turn: datetime, when: datetime) -> bool:
         """Whether preferences that stood when this reader's turn came asked for it; caps are counted apart."""
-        return any(_uncapped(news, wants, when).verdict == "send" for wants in self._wanted(turn, when))
+        return any(uncapped(news, wants, when).verdict == "send" for wants in self._wanted(turn, when))
 
     def _change(self, version: Version) -> None:
         place = self._versions.index(version)
@@ -179,7 +160,7 @@ class Judge:
             news = each.news
             if (news.stopped is not None and news.stopped <= at) or news.expires <= at:
                 continue
-            answers = {_uncapped(news, wants, at) for wants in versions}
+            answers = {asked_again(news, wants, at) for wants in versions}
             surely = each.surely and len(answers) == 1
             verdicts = {answer.verdict for answer in answers}
             if "send" in verdicts:
@@ -237,11 +218,11 @@ class Judge:
         for news in taken:
             self._had.add(news.id)
             self._told[id(news.chain)] = True
-        self._count_under_cap(taken, when)
+        self._count_under_cap(taken, self._turns[place], when)
 
-    def _count_under_cap(self, taken: Sequence[News], when: datetime) -> None:
+    def _count_under_cap(self, taken: Sequence[News], turn: datetime, when: datetime) -> None:
         """Several at once count once."""
-        wants = next(filter(None, self._wanted(when - IN_HAND, when)), None)
+        wants = self._wanted(turn, when)[-1]
         if wants is None or not any(oracle.counts(news.as_asked, wants) for news in taken):
             return
         day = oracle.own_day(wants, when, SITE_ZONE)
@@ -252,9 +233,3 @@ class Judge:
         came = ", ".join(f"{when:%a %H:%M:%S}" for when in mine) or "never"
         sentence = f"reader {self._reader} {news.draft['headline']!r} due {at:%a %H:%M:%S}, came {came}"
         self.verdicts.fault("late" if mine else "missed", sentence)
-
-
-def _uncapped(news: News, wants: Wants | None, at: datetime) -> oracle.Answer:
-    if wants is None:
-        return oracle.Answer("outside")
-    return oracle.answer(news.as_asked, {**wants, "daily_cap": None}, at, SITE_ZONE)

@@ -105,14 +105,9 @@ class RoundRun(ShardWork):
 
     async def _look_ahead(self, numbers: Sequence[int], now: datetime) -> None:
         """Who still has quiet hours need not be looked at in a window."""
-        slots = list(self._book.waiting)
-        await self._load({numbers[slot] for slot in slots})
-        personal = await patiently(lambda: self._store.ledgers.personal(self._claim.shard, slots))
-        for slot in slots:
-            due = [
-                self._asked_again(alert_id, numbers[slot], personal.get(slot, b""), now)
-                for alert_id in self._book.waiting[slot]
-            ]
+        await self._load({numbers[slot] for slot in self._book.waiting})
+        for slot, alert_ids in self._book.waiting.items():
+            due = [self._asked_again(alert_id, numbers[slot], now) for alert_id in alert_ids]
             if None not in due:
                 self._book.not_before(slot, min(filter(None, due)))
 
@@ -120,13 +115,15 @@ class RoundRun(ShardWork):
         for waited in self._alerts.values():
             await patiently(partial(waited.planner.load, numbers))
 
-    def _asked_again(self, alert_id: str, number: int, personal: bytes, now: datetime) -> datetime | None:
-        """When a reader is to be asked about an alert again; None for now."""
+    def _asked_again(self, alert_id: str, number: int, now: datetime) -> datetime | None:
+        """When a reader is to be asked about an alert again; None for now.
+
+        Not before the quiet hours end: a round that comes earlier, for others, must not settle what a pause, a mute or
+        a followed story that ends before then would say now.
+        """
         waited = self._alerts[alert_id]
-        decision = waited.planner.decide(number, personal, now)
-        if decision is None or decision.until is None:
-            return None
-        return min(decision.until, waited.ends_at)
+        until = waited.planner.quiet_until(number, now)
+        return None if until is None else min(until, waited.ends_at)
 
     async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
         await self._load({recipient.profile_number for recipient in recipients})
@@ -158,15 +155,17 @@ class RoundRun(ShardWork):
         again: list[datetime] = []
         for alert_id in self._book.waiting[recipient.slot]:
             waited = self._alerts[alert_id]
-            decision = waited.planner.decide(recipient.profile_number, recipient.personal, now)
             if waited.ends_at <= now + timedelta(milliseconds=START_MS):
                 self._book.mark(recipient.slot, Mark.EXPIRED, [alert_id])
-            elif decision is None:
+                continue
+            if due := self._asked_again(alert_id, recipient.profile_number, now):
+                again.append(due)
+                continue
+            decision = waited.planner.decide(recipient.profile_number, recipient.personal, now)
+            if decision is None:
                 self._set_aside(recipient.slot, UNREADABLE, [alert_id])
             elif decision.verdict is Verdict.SEND:
                 ready.append(alert_id)
-            elif decision.until is not None:
-                again.append(min(decision.until, waited.ends_at))
             else:
                 self._book.mark(recipient.slot, turned(decision), [alert_id])
         if again:
