@@ -24,6 +24,8 @@ EVENING = datetime.fromisoformat("2026-10-20T23:00:00+00:00")
 MORNING = EVENING + timedelta(hours=8)
 READERS, WINDOW = 24, 4
 SLEEPER = {"topics": ["world"], "quiet_hours": {"start": "22:00", "end": "07:00"}}
+EARLY = {"topics": ["world"], "quiet_hours": {"start": "22:00", "end": "03:00"}}
+PAUSED = {**SLEEPER, "snoozed_until": "2026-10-21T05:00:00Z"}
 
 
 class SlowPushService:
@@ -70,6 +72,29 @@ async def night(servers: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 async def marks(runtime: Runtime, alert: Alert) -> list[Mark]:
     ledger = (await runtime.store.ledgers.ledgers("fcm.0", [alert.id]))[alert.id]
     return [ledger[slot] for slot in range(READERS)]
+
+
+async def prefer(runtime: Runtime, number: int, wants: dict[str, object]) -> None:
+    kept = await runtime.store.subscriptions.get(a_browser(number, "fcm.googleapis.com").digest)
+    assert kept is not None
+    await runtime.store.subscriptions.set_preferences(kept, preferences(wants))
+    await runtime.store.runs.defer(kept.address.shard, clock.now())
+
+
+async def test_who_sleeps_on_is_not_settled_by_anothers_round(night: tuple[Runtime, SimClock, Alert]) -> None:
+    """A pause that is over before the quiet hours are costs nobody the alert, whoever else wakes in the same shard."""
+    runtime, sim_clock, alert = night
+    await prefer(runtime, 0, EARLY)
+    await prefer(runtime, 1, PAUSED)
+    for hours, expected in ((1, Mark.DEFERRED), (4, Mark.ACCEPTED)):
+        await sim_clock.set_forward(runtime.store, EVENING + timedelta(hours=hours, seconds=1))
+        await deliver(runtime, STANDARD)
+        assert await marks(runtime, alert) == [expected] + [Mark.DEFERRED] * (READERS - 1)
+
+    await sim_clock.set_forward(runtime.store, MORNING)
+    await deliver(runtime, STANDARD)
+
+    assert await marks(runtime, alert) == [Mark.ACCEPTED] * READERS
 
 
 async def test_a_stop_is_heard_while_a_round_is_at_work(night: tuple[Runtime, SimClock, Alert]) -> None:
