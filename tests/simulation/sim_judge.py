@@ -170,8 +170,12 @@ class Judge:
                 again += [answer.until for answer in answers if answer.until]
         if again:
             self._wakes = min(again)
-        if ready := self._under_cap(ready, versions, at):
-            self._take(ready, at, at + MINUTE)
+        ready = self._under_cap(ready, versions, at)
+        # What corrects an alert replaces it on the screen, which a summary of several could not.
+        alone = [[each] for each in ready if each.news.root is not None]
+        together = [each for each in ready if each.news.root is None]
+        for each in [*alone, *([together] if together else [])]:
+            self._take(each, at, at + MINUTE)
 
     def _under_cap(self, ready: list[Waiting], versions: Sequence[Wants | None], at: datetime) -> list[Waiting]:
         """Without those for which the own day has no room."""
