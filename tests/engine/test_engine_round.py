@@ -131,6 +131,8 @@ async def test_a_correction_is_heard_while_a_round_is_at_work(night: tuple[Runti
     push_service.meanwhile = correct
     await sim_clock.set_forward(store, MORNING)
     await deliver(runtime, STANDARD)
+    while await store.runs.left(correction[0].id):  # it waits until the round has let go
+        await deliver(runtime, STANDARD)
 
     first = await marks(runtime, alert)
     assert set(first) == {Mark.ACCEPTED, Mark.CORRECTED}
