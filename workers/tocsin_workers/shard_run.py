@@ -1,8 +1,9 @@
 """One shard of an alert's run: planned once, then sent window by window until nothing is pending."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from tocsin import clock
@@ -53,7 +54,9 @@ class ShardRun(ShardWork):
         if self._alert.root is not None:
             found = await self._before()
             if found is None:
-                return await self._hand_back(clock.now() + timedelta(seconds=_AFTER_SECONDS))
+                # Here, since a shard of an alert that is over is given out again whatever its moment.
+                await asyncio.sleep(_AFTER_SECONDS)
+                return await self._hand_back(clock.now())
             before = found
         bound = await patiently(lambda: self._store.runs.bound(self._claim))
         first_number = int(self._claim.shard.rpartition(".")[2]) * SHARD_SIZE
