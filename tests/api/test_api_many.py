@@ -122,7 +122,7 @@ async def test_a_list_shows_alerts_that_readers_wait_for_without_counting_anew(
     assert isinstance(claim, Claim)
     await api.store.ledgers.begin(claim)
     marks = {0: Mark.DEFERRED, 1: Mark.DEFERRED}
-    await api.store.ledgers.write(claim, Window({alert_id: marks}, Times(), {}, plans=True), 0)
+    await api.store.ledgers.write(claim, Window({alert_id: marks}, Times(), {}, plans=True, number=1), 0)
     await alerts.defers(alert_id)
     await runs.finish(claim)
     counted = (await account(api.store, await alerts.get(alert_id))).as_json()

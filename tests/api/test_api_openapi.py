@@ -149,7 +149,7 @@ async def set_aside(api: Served, alert_id: str) -> str:
     claim = await store.runs.claim(["priority"], [])
     assert isinstance(claim, Claim)
     assert await store.ledgers.begin(claim) is not None
-    window = Window({alert_id: {address.slot: Mark.SET_ASIDE}}, Times(), {}, plans=True)
+    window = Window({alert_id: {address.slot: Mark.SET_ASIDE}}, Times(), {}, plans=True, number=1)
     assert await store.ledgers.write(claim, window, 0) == []
     failure = Failure(alert_id, address, UNREADABLE, 0)
     await store.failures.add([failure])

@@ -52,7 +52,7 @@ async def deferring(runtime: Runtime, shards: int = 1, waiting: int = 1) -> Aler
         assert isinstance(claim, Claim)
         await store.ledgers.begin(claim)
         marks = dict.fromkeys(range(waiting), Mark.DEFERRED)
-        await store.ledgers.write(claim, Window({alert.id: marks}, Times(), {}, plans=True), 0)
+        await store.ledgers.write(claim, Window({alert.id: marks}, Times(), {}, plans=True, number=1), 0)
         await store.runs.finish(claim)
     await close_if_done(runtime, alert.id)
     assert (await store.alerts.get(alert.id)).ended_at is not None
