@@ -233,7 +233,7 @@ class Ledgers:
             return [{} for _ in shards]
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for shard in shards:
-                pipe.mget([_ledger_key(shard, alert_id) for alert_id in alert_ids])
+                pipe.mget([ledger_key(shard, alert_id) for alert_id in alert_ids])
             found = await pipe.execute()
         return [{alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row} for rows in found]
 
