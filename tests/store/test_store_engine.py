@@ -472,6 +472,7 @@ class Engine(RuleBasedStateMachine):
         await assert_sound(self.store)
 
 
+@pytest.mark.timeout(480)  # a failure is made small before it is told, with the seed to repeat it
 def test_whatever_happens_nobody_is_lost_or_sent_to_twice(servers: Settings) -> None:
     run_state_machine_as_test(
         lambda: Engine(servers.broker),  # the same server without a disk to wait for
