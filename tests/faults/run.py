@@ -107,8 +107,25 @@ async def _strike(fault: Fault, scene: Scene) -> None:
     except (AssertionError, TimeoutError, aiohttp.ClientError, Unavailable, OSError, ValueError) as error:
         scene.wrong.append(f"{type(error).__name__}: {error}"[:500])
         await scene.town.until_back()
+        scene.wrong += await _left(scene)
         await scene.town.simulator.clear_faults()
         await scene.town.settle()
+
+
+async def _left(scene: Scene) -> list[str]:
+    """What an alert that did not end was waiting for."""
+    store, found = scene.town.store, []
+    for alert_id in await store.alerts.open_ids():
+        progress = (await scene.town.read(alert_id))["progress"]
+        parts = {name: {**counts} for name, counts in progress["by_push_service"].items()}
+        waits = {name: {key: part[key] for key in ("pending", "retrying")} for name, part in parts.items()}
+        runs = {}
+        async for key in store.server.redis.scan_iter(match=f"*:{alert_id}:*"):
+            if key.startswith((b"{alerts}:due:", b"{alerts}:leased:")):
+                runs[key.decode()] = await store.server.redis.zrange(key, 0, -1, withscores=True)
+        states = {name: vars(state) for name, state in (await store.pace.states()).items()}
+        found.append(f"{alert_id} waits: {waits}; {runs}; at {await store.runs.now()}; {states}"[:3000])
+    return found
 
 
 async def _finish(scene: Scene) -> None:
