@@ -109,7 +109,8 @@ async def answers_429_absurd(scene: Scene) -> None:
     held = (await scene.town.store.pace.states())[name].held_until
     now = await scene.town.store.runs.now()
     seconds = (held - now).total_seconds() if held else 0.0
-    scene.require(seconds <= (most or 3_600), f"Retry-After: {text!r} keeps {name} waiting for {seconds:.0f} s")
+    limit = 3_600 if most is None else max(most, scene.town.settings.retry_seconds)
+    scene.require(seconds <= limit, f"Retry-After: {text!r} keeps {name} waiting for {seconds:.0f} s")
     scene.require(most is not None or seconds > 3_000, f"Retry-After: {text!r} was not heeded")
     await scene.town.store.server.redis.hdel("{alerts}:held", name)
     scene.over()
