@@ -94,9 +94,9 @@ class Served:
         assert {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)} == set()
 
     async def kept(self) -> dict[bytes, bytes]:
-        """All that the store holds, but the counters of rates."""
-        redis = self.store.server.redis
-        keys = sorted([key async for key in redis.scan_iter(count=1000) if not key.startswith(b"rates")])
+        """All that the store holds, but the counters of rates and what any API sets up when it starts."""
+        redis, passed_over = self.store.server.redis, (b"rates", b"{site}:")
+        keys = sorted([key async for key in redis.scan_iter(count=1000) if not key.startswith(passed_over)])
         return {key: await redis.dump(key) for key in keys}
 
 
