@@ -71,7 +71,9 @@ class Permits:
                     await self._freed.wait_for(lambda: self._may(push_service, urgent))
             if not self._may(push_service, urgent):
                 return 0
-            fair = self._share(push_service) // max(1, self._lanes[push_service])
+            # Who waits for something urgent takes no part of what it may have.
+            lanes = self._urgent[push_service] if urgent else self._lanes[push_service]
+            fair = self._share(push_service) // max(1, lanes)
             if not urgent and any(self._is_urgent(name) for name in self._urgent):
                 fair //= _BESIDE_URGENT
             taken = min(wanted, max(1, fair), self._left(push_service))
