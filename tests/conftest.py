@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from newsroom import Newsroom, open_newsroom
 from tocsin.cli.embedded import embedded_parts
 from tocsin.cli.supervisor import supervised
 from tocsin.settings import Settings, load
@@ -56,6 +57,20 @@ async def mortal_town(shared_mortal_town: Town) -> Town:
     await shared_mortal_town.until_back()
     await shared_mortal_town.clear()
     return shared_mortal_town
+
+
+@pytest.fixture(scope="session")
+async def shared_newsroom(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Newsroom]:
+    async with open_newsroom(tmp_path_factory.mktemp("newsroom")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def newsroom(shared_newsroom: Newsroom) -> Newsroom:
+    """The website that alerts link to; nobody has asked it for anything."""
+    shared_newsroom.asked.clear()
+    shared_newsroom.answer.clear()
+    return shared_newsroom
 
 
 def _silent(_: str) -> None:

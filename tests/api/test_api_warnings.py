@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from api_served import Served, changed, serve
 
-from newsroom import SITE, Newsroom, open_newsroom
+from newsroom import SITE, Newsroom
 from samples import a_draft
 from tocsin.cautions import Cautions
 from tocsin.settings import Settings
@@ -24,19 +24,6 @@ async def read(api: Served, alert_id: str) -> Any:
     reply = await api.call("GET", f"/v1/alerts/{alert_id}", headers=api.editor)
     assert reply.status == 200, reply.text
     return reply.json
-
-
-@pytest.fixture(scope="session")
-async def shared_newsroom(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Newsroom]:
-    async with open_newsroom(tmp_path_factory.mktemp("newsroom")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def newsroom(shared_newsroom: Newsroom) -> Newsroom:
-    shared_newsroom.asked.clear()
-    shared_newsroom.answer.clear()
-    return shared_newsroom
 
 
 @pytest.fixture

@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from newsroom import HOST, SITE, Newsroom, open_newsroom
+from newsroom import HOST, SITE, Newsroom
 from tocsin.push.guard import Guard
 from tocsin.push.links import SECONDS, Links
 from tocsin.push.trust import system_roots
-
-
-@pytest.fixture(scope="session")
-async def shared_newsroom(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Newsroom]:
-    async with open_newsroom(tmp_path_factory.mktemp("newsroom")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def newsroom(shared_newsroom: Newsroom) -> Newsroom:
-    shared_newsroom.asked.clear()
-    shared_newsroom.answer.clear()
-    return shared_newsroom
 
 
 @asynccontextmanager
