@@ -191,7 +191,7 @@ async def test_an_api_key_is_shown_once_works_and_ends(api: Served) -> None:
     (view,) = listed.json["keys"]
     assert (view["id"], view["name"], view["roles"]) == (made.json["id"], "Night desk", ["editor", "ops"])
     assert key not in listed.text
-    assert key.encode() not in b"".join((await api.kept()).values())
+    assert key not in repr(await api.kept())
     assert (await api.call("GET", "/v1/alerts", headers=bearer(key))).status == 200
     assert (await api.call("GET", "/v1/keys", headers=bearer(key))).status == 403
     for other in (key[:-1], key + "x", key.upper(), key.replace("tk_", "xx_"), key.rpartition("_")[0]):
