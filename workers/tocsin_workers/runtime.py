@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import math
 import os
 import secrets
@@ -27,6 +28,9 @@ from tocsin_workers.letters import Letters
 from tocsin_workers.permits import Permits
 
 log = structlog.get_logger()
+
+# A window makes some thousands of objects, and next to none in circles.
+_COLLECT_EVERY = 50_000
 
 # A worker waits longer for the store than a caller would: a store that is restarted is worth waiting for.
 STORE_TIMEOUT = 5.0
@@ -59,6 +63,10 @@ class Runtime:
             return cls(settings, app, stopping)
 
         runtime = runner.run(make())
+        # What is there now stays: looked through again and again it cost 3 % of a fan-out (measured by sampling).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_COLLECT_EVERY)
         runtime._runner = runner
         return runtime
 
