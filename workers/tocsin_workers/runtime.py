@@ -17,6 +17,7 @@ from celery import Celery
 from tocsin.domain.alerts import Alert
 from tocsin.domain.errors import Unavailable
 from tocsin.jobs import WakeUps
+from tocsin.planning import Planners
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
@@ -43,6 +44,7 @@ class Runtime:
         self.application_server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
+        self.planners = Planners(self.store.profiles, self.store.ledgers)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
         self.mended_at = -math.inf  # by the clock that never goes back
         self._alerts: dict[str, Alert] = {}
