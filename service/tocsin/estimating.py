@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tocsin.domain.alerts import Alert
-from tocsin.domain.deliveries import SKIPPED, Ledger, Mark
+from tocsin.domain.deliveries import SKIPPED, Mark
 from tocsin.domain.payload import notification
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.planning import Planner
@@ -66,7 +66,7 @@ async def _of_shard(store: Store, planner: Planner, shard: str, size: int, now: 
     plan = await planner.plan(shard, numbers, now)
     had = await store.ledgers.had_today(shard, {each.slot: each.day for each in plan.capped})
     plan.cap([each.slot for each in plan.capped if had.get(each.slot, 0) >= each.limit])
-    ledger = Ledger("".join(plan.marks).encode("latin-1"))
+    ledger = plan.ledger
     skipped = Counter({str(reason): ledger.count(mark) for reason, mark in SKIPPED.items()})
     # Whoever's preferences cannot be read is set aside at once: a part of those who would be sent to.
     now_count = ledger.count(Mark.PENDING) + ledger.count(Mark.SET_ASIDE)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from samples import an_alert
@@ -103,7 +103,7 @@ class Hand:
     store: Store
     claim: Claim
     kept: Kept
-    plan: ShardPlan = field(default_factory=ShardPlan)
+    plan: ShardPlan | None = None
     windows: int = 0
 
     @property
@@ -147,8 +147,7 @@ async def hand(store: Store, alert: Alert, now: datetime | None = None) -> Hand:
         numbers = worker.kept.profile_numbers[: max(0, claim.bound - first)]
         planner = Planner(store.profiles, store.ledgers, alert.audience("UTC"))
         worker.plan = await planner.plan(claim.shard, numbers, now or clock.now())
-        whole = [*worker.plan.marks, *[Mark.NOBODY] * (SHARD_SIZE - len(worker.plan.marks))]
-        assert await worker.write(dict(enumerate(whole)), plans=True) is not None
+        assert await worker.write(changes={alert.id: worker.plan.ledger}, plans=True) is not None
     return worker
 
 

@@ -86,7 +86,7 @@ class RoundRun(ShardWork):
         assert status.began_at is not None  # noqa: S101 (see _statuses)
         ends_at = alert.expires_at(status.began_at)
         audience = alert.audience(self._runtime.settings.time_zone)
-        planner = Planner(self._store.profiles, self._store.ledgers, audience)
+        planner = self._runtime.planners.of(audience)
         self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner, had_before)
         rate = alert.draft.max_per_second
         if rate is not None and rate < (self.max_per_second or math.inf):
@@ -190,11 +190,7 @@ class RoundRun(ShardWork):
         caps = {
             alert_id: capped
             for alert_id in ready
-            if (
-                capped := self._alerts[alert_id].planner.cap(
-                    recipient.slot, recipient.profile_number, recipient.personal, now
-                )
-            )
+            if (capped := self._alerts[alert_id].planner.cap(recipient.slot, recipient.profile_number, now))
         }
         return _Counted(tuple(caps), next(iter(caps.values()), None))
 

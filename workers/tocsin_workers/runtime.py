@@ -18,6 +18,7 @@ from celery import Celery
 from tocsin.domain.alerts import Alert
 from tocsin.domain.errors import Unavailable
 from tocsin.jobs import WakeUps
+from tocsin.planning import Planners
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
@@ -49,6 +50,7 @@ class Runtime:
         self.letters = Letters(self.application_server, settings)
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
+        self.planners = Planners(self.store.profiles, self.store.ledgers)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
         self.mended_at = -math.inf  # by the clock that never goes back
         self._alerts: dict[str, Alert] = {}

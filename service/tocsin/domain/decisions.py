@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
+from typing import NamedTuple
 
 from tocsin.domain.levels import Level
 from tocsin.domain.preferences import Preferences
@@ -53,23 +55,39 @@ class Audience:
     site_zone: str = "UTC"
 
 
+class Standing(NamedTuple):
+    """What is personal of a reader's preferences, as far as one alert at one moment looks at it. Few of the many texts
+    come to anything different here, so that whoever has to decide for many need not do so for each."""
+
+    snoozed: bool = False
+    followed: bool = False  # the alert's story
+    muted: bool = False
+
+
 SEND = Decision(Verdict.SEND)
 OUTSIDE = Decision(Verdict.OUTSIDE)
 
 
 def decide(alert: Audience, preferences: Preferences, now: datetime, had_today: int = 0) -> Decision:
+    """`decide_as` for a whole set of preferences."""
+    return decide_as(standing(alert, preferences, now), alert, preferences, now, had_today)
+
+
+def decide_as(
+    personal: Standing, alert: Audience, preferences: Preferences, now: datetime, had_today: int = 0
+) -> Decision:
     """The first rule that applies decides; the order is a contract.
 
-    `now` is aware. `had_today` counts what the reader's cap counted on the reader's own day, without this alert. Of a
-    follow-up the caller says who is in the audience.
+    Of `preferences` nothing that is personal is looked at. `now` is aware. `had_today` counts what the reader's cap
+    counted on the reader's own day, without this alert. Of a follow-up the caller says who is in the audience.
     """
-    if not alert.follows_up and (outside := _outside(alert, preferences, now)):
+    if not alert.follows_up and (outside := _outside(personal, alert, preferences)):
         return outside
-    if names(preferences.muted_stories, alert.story, now):
+    if personal.muted:
         return _skip(Reason.MUTED_STORY)
-    if preferences.snoozed_until is not None and now < preferences.snoozed_until:
+    if personal.snoozed:
         return _skip(Reason.SNOOZED)
-    if not alert.follows_up and not _level_admitted(alert, preferences, now):
+    if not alert.follows_up and not _level_admitted(personal, alert, preferences):
         return _skip(Reason.LEVEL)
     if until := quiet_until(alert, preferences, now):
         if preferences.quiet_hours and preferences.quiet_hours.then == "drop" and not alert.follows_up:
@@ -78,6 +96,22 @@ def decide(alert: Audience, preferences: Preferences, now: datetime, had_today: 
     if counts(alert, preferences) and preferences.daily_cap and had_today >= preferences.daily_cap.count:
         return _skip(Reason.DAILY_CAP)
     return SEND
+
+
+def standing(alert: Audience, preferences: Preferences, now: datetime) -> Standing:
+    """Only what is personal of `preferences` is looked at."""
+    snoozed_until = preferences.snoozed_until
+    return Standing(
+        snoozed_until is not None and now < snoozed_until,
+        names(preferences.followed_stories, alert.story, now),
+        names(preferences.muted_stories, alert.story, now),
+    )
+
+
+def standings(alert: Audience) -> list[Standing]:
+    """All that a reader can stand in: an alert without a story is neither followed nor muted."""
+    of_story = product((False, True), repeat=2) if alert.story else [(False, False)]
+    return [Standing(snoozed, *story) for story in of_story for snoozed in (False, True)]
 
 
 def quiet_until(alert: Audience, preferences: Preferences, now: datetime) -> datetime | None:
@@ -100,17 +134,16 @@ def cap_day(alert: Audience, preferences: Preferences, now: datetime) -> int:
     return 0 if cap is None else cap.day(now, preferences.time_zone or alert.site_zone)
 
 
-def _outside(alert: Audience, preferences: Preferences, now: datetime) -> Decision | None:
-    follows = any(topic in preferences.topics for topic in alert.topics)
-    if not follows and not names(preferences.followed_stories, alert.story, now):
+def _outside(personal: Standing, alert: Audience, preferences: Preferences) -> Decision | None:
+    if not personal.followed and not any(topic in preferences.topics for topic in alert.topics):
         return OUTSIDE
     if alert.language and preferences.language and not _same_language(alert.language, preferences.language):
         return _skip(Reason.LANGUAGE)
     return None
 
 
-def _level_admitted(alert: Audience, preferences: Preferences, now: datetime) -> bool:
-    if names(preferences.followed_stories, alert.story, now):
+def _level_admitted(personal: Standing, alert: Audience, preferences: Preferences) -> bool:
+    if personal.followed:
         return True
     followed = (topic for topic in alert.topics if topic in preferences.topics)
     return any(preferences.least_level(topic).admits(alert.level) for topic in followed)

@@ -8,7 +8,7 @@ import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tocsin.domain.deliveries import Ledger, Mark
 from tocsin.domain.progress import ShardAccount, Times
@@ -58,8 +58,7 @@ class Recipient:
     personal: bytes
 
 
-@dataclass(frozen=True)
-class Capped:
+class Capped(NamedTuple):
     """A reader under a cap: the own day, as days since 1970, and how many it may hold."""
 
     slot: int
@@ -69,11 +68,12 @@ class Capped:
 
 @dataclass(frozen=True)
 class Window:
-    """What is written at once. `changes` are new marks, by alert and slot; `gone` are (slot, record) of those whom the
-    push service called gone; of `give_back` the count under a cap is taken back, of `spent` it stays for good. `number`
-    counts the windows of a claim from 1 on: one that is not later than the last is not written again."""
+    """What is written at once. `changes` are new marks, by alert and slot, or a fresh ledger whole; `gone` are (slot,
+    record) of those whom the push service called gone; of `give_back` the count under a cap is taken back, of `spent`
+    it stays for good. `number` counts the windows of a claim from 1 on: one that is not later than the last is not
+    written again."""
 
-    changes: Mapping[str, Mapping[int, Mark]]
+    changes: Mapping[str, Mapping[int, Mark] | Ledger]
     times: Times
     retries: Mapping[int, Retry]
     deaths: int = 0
@@ -278,12 +278,15 @@ def _eligible(window: Window, alert_id: str) -> int | str:
     """Counted once, when the shard is planned."""
     if not window.plans:
         return ""
-    marks = window.changes[alert_id].values()
-    return Ledger("".join(marks).encode("latin-1")).eligible
+    marks = window.changes[alert_id]
+    return (marks if isinstance(marks, Ledger) else Ledger("".join(marks.values()).encode("latin-1"))).eligible
 
 
-def _runs_of(marks: Mapping[int, Mark]) -> Iterable[tuple[int, bytes]]:
+def _runs_of(marks: Mapping[int, Mark] | Ledger) -> Iterable[tuple[int, bytes]]:
     """Slots that follow one another are written together."""
+    if isinstance(marks, Ledger):
+        yield 0, bytes(marks)
+        return
     start, text = -1, bytearray()
     for slot in sorted(marks):
         if text and slot != start + len(text):
