@@ -16,6 +16,7 @@ from tocsin.domain.subscriptions import Address
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Recipient
 from tocsin.store.runs import Claim, Go
+from tocsin_workers.keyring import Keyring
 from tocsin_workers.letters import Letter, Letters, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
@@ -44,6 +45,7 @@ class ShardWork:
         self._store = runtime.store
         self._claim = claim
         self._letters = Letters(runtime.application_server, runtime.settings)
+        self._keyring = Keyring()
         self._checked = 0.0
         self._held_until = claim.began_at
         self._pause = 0.0
@@ -162,7 +164,10 @@ class ShardWork:
 
     async def _window(self, slots: Sequence[int], now: datetime) -> bool:
         """Sends to these slots as they stand now and records it; False when the shard is not ours any more."""
-        recipients = await patiently(lambda: self._store.ledgers.try_window(self._claim, slots))
+        recipients, self._keyring = await asyncio.gather(
+            patiently(lambda: self._store.ledgers.try_window(self._claim, slots)),
+            self._runtime.keyrings.take(self._claim.shard, slots),
+        )
         letters = None if recipients is None else await self._letters_for(recipients, now)
         if letters is None:
             await self._tell(WindowReport(unsent=len(slots)))
@@ -197,7 +202,7 @@ class ShardWork:
         """None where nothing can go to a recipient, who is settled here."""
         assert recipient.packed is not None  # noqa: S101 (who is not there any more was settled before)
         try:
-            letter = self._letters.write(recipient.slot, recipient.packed, message, now)
+            letter = self._letters.write(recipient.slot, recipient.packed, message, now, self._keyring)
         except (UnknownRecord, ValueError):
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
             self._set_aside(recipient.slot, UNREADABLE)

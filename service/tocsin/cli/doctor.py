@@ -49,7 +49,7 @@ async def doctor(console: Console) -> bool:
         _roots(settings),
         *_links(settings),
     ]
-    for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekeys)):
+    for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekey_server)):
         findings.append(await _server(name, url))
     findings += [*await _proxy(settings), *await _push_services(settings)]
     for finding in findings:
