@@ -1,5 +1,6 @@
 """Fills the stock of prekeys while there is nothing to send, shard by shard and in slices of a few milliseconds."""
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,8 +23,8 @@ log = structlog.get_logger()
 _SLICE_SECONDS = 0.005
 # What is older is made anew, so that none gets too old between two looks.
 _RENEW_DAYS = KEEP_DAYS - 1
-# A shard that was filled and lacks some all the same holds records that nothing can be made for.
-_AGAIN_SECONDS = 10.0
+# A shard that lacks some holds records that nothing can be made for, where nothing was made.
+_AGAIN_SECONDS = 60.0
 # Every shard is looked at so often, for entries of readers who left or have other keys.
 _LOOK_SECONDS = 3_600.0
 _LOOKS_AT_ONCE = 20
@@ -43,6 +44,7 @@ class Stock:
         self._counting = counting
         self._stopping = stopping
         self._told: str | None = None
+        self._barren: dict[str, float] = {}
         self._looked: dict[str, float] = {}
 
     async def fill(self, seconds: float) -> None:
@@ -77,14 +79,13 @@ class Stock:
         """Shards that lack some, in any order, so that several processes seldom meet; then a few others."""
         shards, now = await self._store.numbers.shards(), time.monotonic()
         have, wanted = await self._prekeys.stock(shards), await self._store.subscriptions.sizes(shards)
-        ages = {shard: now - self._looked.get(shard, now - _LOOK_SECONDS) for shard in shards}
         lacking = [
             shard
             for shard, stock, size in zip(shards, have, wanted, strict=True)
-            if stock < size * self._prekeys.layers and ages[shard] >= _AGAIN_SECONDS
+            if stock < size * self._prekeys.layers and now - self._barren.get(shard, -math.inf) > _AGAIN_SECONDS
         ]
         random.shuffle(lacking)
-        others = [shard for shard in shards if ages[shard] >= _LOOK_SECONDS]
+        others = [shard for shard in shards if now - self._looked.get(shard, -math.inf) > _LOOK_SECONDS]
         return list(dict.fromkeys(lacking + others[:_LOOKS_AT_ONCE]))
 
     async def _fill(self, shard: str, may_go_on: Callable[[], Awaitable[bool]]) -> bool:
@@ -100,6 +101,8 @@ class Stock:
             self._counting.prekeys_made(making.count)
         if whole:
             self._looked[shard] = time.monotonic()
+            if not making.count:
+                self._barren[shard] = time.monotonic()
         return whole
 
 

@@ -48,7 +48,7 @@ async def keeping_fault(server: Server) -> str | None:
     commands = [command for command, wrong in _keeps(info, save).items() if wrong]
     if not commands:
         return None
-    return f"keeps what it was told to forget, so no prekeys are made: {'; '.join(commands)}"
+    return f"could bring back used prekeys, so none are made: {'; '.join(commands)}"
 
 
 def _keeps(info: Mapping[str, Any], save: Mapping[str, str]) -> dict[str, bool]:

@@ -6,6 +6,7 @@ bring back was closed for another life of the server (run id and replication id)
 """
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,13 +25,14 @@ log = structlog.get_logger()
 # An alert does not wait longer than this for what is there to save it time; then it asks no more for a while.
 TAKE_SECONDS = 0.1
 REST_SECONDS = 3.0
-MAKE_SECONDS = 2.0
+MAKE_SECONDS = 1.0
 # More than filling a shard takes, so that no two fill the same one.
 LEAVE_MS = 10_000
 KEEP_SECONDS = 7 * 86_400
 
 _KEY = "{site}:prekey-secret"
-_STOCK_DIGITS = 8
+# A shard's string begins with its stock in digits and the life of the server that it was written in.
+_STOCK_DIGITS, _SHARD_HEAD_SIZE = 8, 48
 _HEAD_SIZE = 4
 
 
@@ -108,12 +110,17 @@ class Prekeys:
         return bool(await self._making.run("put_prekeys", keys, leave.token, leave.life, KEEP_SECONDS, *arguments))
 
     async def stock(self, shards: Sequence[str]) -> list[int]:
-        """How many each of these shards has."""
+        """How many each of these shards has, closed for this life of the server."""
         async with answering(), self._making.redis.pipeline(transaction=False) as pipe:
+            pipe.info("server").info("replication")
             for shard in shards:
                 for key in self._keys(shard):
-                    pipe.getrange(key, 0, _STOCK_DIGITS - 1)
-            rows = [int(row or 0) for row in await pipe.execute()]
+                    pipe.getrange(key, 0, _SHARD_HEAD_SIZE - 1)
+            server, replication, *heads = await pipe.execute()
+        # As the scripts have it.
+        ids = f"{server['run_id']}{replication['master_replid']}".encode()
+        life = hashlib.sha1(ids, usedforsecurity=False).hexdigest().encode()
+        rows = [int(head[:_STOCK_DIGITS]) if head[_STOCK_DIGITS:] == life else 0 for head in heads]
         return [sum(rows[at : at + self.layers]) for at in range(0, len(rows), self.layers)]
 
     async def fault(self) -> str | None:
