@@ -28,6 +28,7 @@ from tocsin.store.store import Store
 from tocsin.store.windows import Windows
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
+from tocsin_workers.keyring import Keyring
 from tocsin_workers.letters import Letter, Letters
 from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
@@ -199,6 +200,13 @@ class Silent:
         return ()
 
 
+class NoKeyrings:
+    """No prekeys: every message is encrypted afresh."""
+
+    async def take(self, *_: object) -> Keyring:
+        return Keyring()
+
+
 @dataclass
 class PlayedRuntime:
     """What a worker process has; see Runtime."""
@@ -211,6 +219,7 @@ class PlayedRuntime:
     wake_ups: Any = field(default_factory=Silent)
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
+    keyrings: Any = field(default_factory=NoKeyrings)
 
     def hands_back(self) -> bool:
         return False

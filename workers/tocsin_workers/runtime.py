@@ -23,10 +23,13 @@ from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
 from tocsin_workers.counting import Counting
+from tocsin_workers.keyring import Keyrings
 from tocsin_workers.letters import Letters
 from tocsin_workers.permits import Permits
+from tocsin_workers.prekeys import Stock
 
 log = structlog.get_logger()
 
@@ -52,6 +55,9 @@ class Runtime:
         self.permits = Permits(settings.window)
         self.planners = Planners(self.store.profiles, self.store.ledgers)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
+        self.prekeys = Prekeys(settings.prekey_server, settings.prekeys)
+        self.keyrings = Keyrings(self.prekeys, self.store.prekey_secret, self.counting)
+        self.stock = Stock(self.store, self.prekeys, self.keyrings, self.counting, stopping)
         self.mended_at = -math.inf  # by the clock that never goes back
         self._alerts: dict[str, Alert] = {}
         self._runner: asyncio.Runner
@@ -102,6 +108,7 @@ class Runtime:
         await self.counting.write()
         await self.sender.close()
         await self.wake_ups.close()
+        await self.prekeys.close()
         await self.store.server.close()
 
     async def alert(self, alert_id: str) -> Alert:

@@ -1,6 +1,6 @@
 """Every route, on one screen."""
 
-from tocsin.api import drafts, editors, export, failures, ops, pages, readers, recent, topics
+from tocsin.api import drafts, editors, export, failures, ops, pages, prekeys, readers, recent, topics
 from tocsin.api.drafts import Approval
 from tocsin.api.export import SubscriptionExport
 from tocsin.api.models import (
@@ -26,6 +26,7 @@ from tocsin.api.models import (
     SubscriptionView,
     TestPushed,
 )
+from tocsin.api.prekeys import PrekeysView
 from tocsin.api.recent import RecentAlerts, RecentQuery
 from tocsin.api.route import Route
 from tocsin.api.topics import TopicChange, TopicList
@@ -117,6 +118,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/ops/queues", ops.queues, "Depth and age of the queues", "ops", {200: QueuesView}, role=Role.OPS),
     Route("GET", "/v1/ops/push-services", ops.push_services, "What the push services answer", "ops",
           {200: PushServicesView}, role=Role.OPS),
+    Route("GET", "/v1/ops/prekeys", prekeys.prekeys, "The stock of message keys made ahead", "ops",
+          {200: PrekeysView}, role=Role.OPS),
     Route("GET", "/v1/ops/failures", failures.list_failures, "Recipients that were set aside", "ops",
           {200: FailureList}, role=Role.OPS),
     Route("POST", "/v1/ops/failures/{id}/replay", failures.replay, "Try a recipient again", "ops",

@@ -19,6 +19,7 @@ from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
 from tocsin.recent import Recent
 from tocsin.settings import Settings
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.proxies import Proxies
 from tocsin.store.queues import Queues
 from tocsin.store.rates import Rates
@@ -38,6 +39,7 @@ class Services:
     recent: Recent
     queues: Queues
     rates: Rates
+    prekeys: Prekeys
     proxies: Proxies
     turns: Turns
     sender: Sender
@@ -65,6 +67,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recent=Recent(store),
             queues=Queues(store, settings.broker),
             rates=Rates(settings.store),
+            prekeys=Prekeys(settings.prekey_server, settings.prekeys),
             proxies=Proxies(store.server),
             turns=Turns(),
             sender=sender,
@@ -78,6 +81,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             await cautions.close()
             await wake_ups.close()
             await sender.close()
+            await made.prekeys.close()
             await made.queues.close()
             await made.rates.close()
 

@@ -39,11 +39,11 @@ class Script(Generic[Found]):
 class Server:
     """One server. `run` calls a script by its name; `redis` is there for plain commands.
 
-    Only a lost connection is tried again, once: after a restart of the server every pooled connection is stale. A
-    time-out is not, since the caller waits.
+    Only a lost connection is tried again, `retries` times: after a restart of the server every pooled connection is
+    stale. A time-out is not, since the caller waits.
     """
 
-    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1) -> None:
         # Typed as Any: the client's own types allow text, and nothing here is ever decoded.
         self.redis: Any = Redis.from_url(
             url,
@@ -52,7 +52,7 @@ class Server:
             socket_connect_timeout=timeout,
             **({} if url.startswith("unix:") else {"socket_keepalive": True}),
             health_check_interval=30,
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
         )
         self._shas: dict[str, str] = {}
 
