@@ -25,6 +25,7 @@ from pydantic_settings import (
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.levels import Level
+from tocsin.domain.receipts import Keeping
 from tocsin.domain.topics import parse_topics
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -109,6 +110,10 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="Processes of each worker that sends. Default: half of the cores, since two workers send.",
+    )
+    receipts: Keeping = Field(
+        Keeping.AGGREGATE,
+        description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
     )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
