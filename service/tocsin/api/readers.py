@@ -17,8 +17,6 @@ from tocsin.api.body import MAX_BODY
 from tocsin.api.call import Call
 from tocsin.api.errors import problem
 from tocsin.api.models import (
-    History,
-    HistoryEntry,
     Limits,
     Registered,
     Registration,
@@ -26,8 +24,9 @@ from tocsin.api.models import (
     SubscriptionView,
     TestPushed,
 )
+from tocsin.api.proof import proven
 from tocsin.api.route import ANSWER_SECONDS, answer
-from tocsin.domain.deliveries import Mark, Outcome, classify, told
+from tocsin.domain.deliveries import Outcome, classify
 from tocsin.domain.errors import Changed, Conflict, NotFound
 from tocsin.domain.hours import QuietHours
 from tocsin.domain.levels import Level
@@ -36,9 +35,7 @@ from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.queues import STANDARD
 from tocsin.domain.subscriptions import Address, Subscription, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
-from tocsin.domain.words import why
 from tocsin.push.one_off import push_once
-from tocsin.store.alerts import AlertStatus
 from tocsin.store.subscriptions import Kept
 
 TEST_TTL = 300
@@ -206,44 +203,6 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
         detail = f"the push service ({kept.address.push_service}) {said}; try again later"
         return problem(HTTPStatus.BAD_GATEWAY, "push_failed", detail)
     return answer(TestPushed(accepted=True, push_service=kept.address.push_service, status=pushed.status))
-
-
-async def history(call: Call[BaseModel]) -> web.Response:
-    """What became of each recent alert for this browser, and why, by the ledgers."""
-    kept, store = await proven(call), call.services.store
-    ids = await store.alerts.recent_with_ledgers()
-    marks = await store.ledgers.marks(kept.address.shard, kept.address.slot, ids)
-    entries = []
-    for alert_id in ids:
-        status = await store.alerts.get(alert_id)
-        if status.began_at is not None:
-            entries.append(_entry(status, marks.get(alert_id)))
-    return answer(History(alerts=entries))
-
-
-def _entry(status: AlertStatus, mark: Mark | None) -> HistoryEntry:
-    alert = status.alert
-    outcome, reason = ("pending", None) if mark is None and status.ended_at is None else told(mark or Mark.NOBODY)
-    if mark is Mark.OUTSIDE and alert.root is not None:
-        reason = "not_had"
-    return HistoryEntry(
-        alert=alert.id,
-        headline=alert.draft.headline,
-        level=alert.draft.level,
-        sent_at=status.began_at,
-        outcome=outcome,
-        reason=reason,
-        why=why(outcome, reason),
-    )
-
-
-async def proven(call: Call[BaseModel]) -> Kept:
-    """Raises NotFound for an unknown id and for a wrong token alike."""
-    digest = parse_public_id(call.path["id"])
-    kept = await call.services.store.subscriptions.get(digest) if digest else None
-    if kept is None or not call.bearer or not await call.services.store.token_secret.proves(call.bearer, kept.record):
-        raise NotFound("there is no such subscription, or the token is not its own")
-    return kept
 
 
 def _view(kept: Kept) -> SubscriptionView:

@@ -16,6 +16,7 @@ from tocsin.store.prekeys import PrekeySecret
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
+from tocsin.store.receipts import Receipts
 from tocsin.store.runs import Runs
 from tocsin.store.schema import Schema
 from tocsin.store.storms import Storms
@@ -44,6 +45,7 @@ class Store:
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
+        self.receipts = Receipts(self.server)
         self.runs = Runs(self.server, settings.lease_seconds)
         self.schema = Schema(self.server)
         self.quarantine = Quarantine(self.server)
