@@ -5,10 +5,7 @@ import logging
 import warnings
 from contextlib import suppress
 
-from aiohttp import web
-
 from tocsin import logs
-from tocsin.api.app import make_app
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import QUEUES
 from tocsin.push.guard import Guard
@@ -22,6 +19,10 @@ SHUTDOWN_SECONDS = 5.0
 
 
 def serve_api() -> None:
+    from aiohttp import web  # noqa: PLC0415 (a worker has no use for them)
+
+    from tocsin.api.app import make_app  # noqa: PLC0415
+
     logs.configure()
     settings = load()
     asyncio.run(_check_schema(settings))
