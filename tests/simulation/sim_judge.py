@@ -134,7 +134,15 @@ class Judge:
         """Whether something may have come between an alert's beginning and this reader's turn."""
         if any(each.in_flight for each in news.follow_ups):
             return True
+        if news.together_with is not None and self._may_have_left_no_room(news):
+            return True
         return news.stopped is not None and news.stopped <= news.ended + STOP
+
+    def _may_have_left_no_room(self, news: News) -> bool:
+        """Of two at once the other may have had the last room under the cap, and not have been wanted any more when
+        its turn came: the reader changed its mind between."""
+        versions = self._wanted(news.begun - IN_HAND, news.ended)
+        return len(versions) > 1 and any(wants and wants.get("daily_cap") for wants in versions)
 
     def _had_today(self, news: News, wants: Wants) -> int:
         if not wants.get("daily_cap"):
