@@ -144,7 +144,7 @@ async def hand(store: Store, alert: Alert, now: datetime | None = None) -> Hand:
     worker = await take_up(store, claim)
     if worker.kept.ledger is None:
         first = int(claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        numbers = worker.kept.profile_numbers[: max(0, await store.runs.bound(claim) - first)]
+        numbers = worker.kept.profile_numbers[: max(0, claim.bound - first)]
         planner = Planner(store.profiles, store.ledgers, alert.audience("UTC"))
         worker.plan = await planner.plan(claim.shard, numbers, now or clock.now())
         whole = [*worker.plan.marks, *[Mark.NOBODY] * (SHARD_SIZE - len(worker.plan.marks))]

@@ -23,6 +23,7 @@ from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
 from tocsin.store.store import Store
 from tocsin_workers.counting import Counting
+from tocsin_workers.letters import Letters
 from tocsin_workers.permits import Permits
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ class Runtime:
         self.store = Store(settings, STORE_TIMEOUT)
         self.sender: Sender = CurlSender.from_settings(settings)
         self.application_server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+        self.letters = Letters(self.application_server, settings)
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")

@@ -58,9 +58,8 @@ class ShardRun(ShardWork):
                 await asyncio.sleep(_AFTER_SECONDS)
                 return await self._hand_back(clock.now())
             before = found
-        bound = await patiently(lambda: self._store.runs.bound(self._claim))
         first_number = int(self._claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        numbers = kept.profile_numbers[: max(0, bound - first_number)]
+        numbers = kept.profile_numbers[: max(0, self._claim.bound - first_number)]
         among = None if self._alert.root is None else before.audience
         plan = await patiently(lambda: self._planner.plan(self._claim.shard, numbers, clock.now(), among))
         if plan.capped:
@@ -165,12 +164,11 @@ class ShardRun(ShardWork):
     async def _hand_back(self, due: datetime) -> bool:
         return await super()._hand_back(min(due, self._ends_at))
 
-    async def _write(self, gone: Sequence[tuple[int, bytes]] = (), plans: bool = False) -> bool:
-        written = await super()._write(gone, plans)
-        if written and self._deferred_until is not None:
+    async def _kept(self) -> None:
+        await super()._kept()
+        if self._deferred_until is not None:
             until, self._deferred_until = self._deferred_until, None
             await self._defer(until)
-        return written
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """The connection to a server, and its failures told as ours."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -21,6 +22,18 @@ SOCKET_TIMEOUT = 2.0
 _LASTING = ("WRONGTYPE", "user_script:")
 
 Argument = str | bytes | int | float
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Script(Generic[Found]):
+    """One call of `scripts/<name>.lua`, and what its answer means."""
+
+    name: str
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+    read: Callable[[Any], Found]
 
 
 class Server:
@@ -46,14 +59,44 @@ class Server:
     async def run(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         """The script `scripts/<name>.lua`. Raises Unavailable when the server does not answer."""
         async with answering():
-            sha = self._shas.get(script)
-            if sha is None:
-                sha = self._shas[script] = await self.redis.script_load(_source(script))
+            if script not in self._shas:
+                await self._load([script])
             try:
-                return await self.redis.evalsha(sha, len(keys), *keys, *arguments)
+                return await self.redis.evalsha(self._shas[script], len(keys), *keys, *arguments)
             except NoScriptError:  # the server was restarted or flushed
-                await self.redis.script_load(_source(script))
-                return await self.redis.evalsha(sha, len(keys), *keys, *arguments)
+                await self._load([script])
+                return await self.redis.evalsha(self._shas[script], len(keys), *keys, *arguments)
+
+    async def call(self, script: Script[Found]) -> Found:
+        return script.read(await self.run(script.name, script.keys, *script.arguments))
+
+    async def together(self, *scripts: Script[Any]) -> list[Any]:
+        """Several in one trip, each read. Their order is no promise: those that a restarted server does not know run
+        after the others."""
+        async with answering():
+            await self._load({script.name for script in scripts} - self._shas.keys())
+            answers = await self._at_once(scripts)
+            unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                await self._load({scripts[place].name for place in unknown})
+                again = await self._at_once([scripts[place] for place in unknown])
+                for place, answer in zip(unknown, again, strict=True):
+                    answers[place] = answer
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+        return [script.read(answer) for script, answer in zip(scripts, answers, strict=True)]
+
+    async def _load(self, names: Collection[str]) -> None:
+        for name in names:
+            self._shas[name] = await self.redis.script_load(_source(name))
+
+    async def _at_once(self, scripts: Sequence[Script[Any]]) -> list[Any]:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for script in scripts:
+                pipe.evalsha(self._shas[script.name], len(script.keys), *script.keys, *script.arguments)
+            answers: list[Any] = await pipe.execute(raise_on_error=False)
+        return answers
 
     async def ping(self) -> None:
         async with answering():

@@ -8,13 +8,14 @@ import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tocsin.domain.deliveries import Ledger, Mark
 from tocsin.domain.progress import ShardAccount, Times
 from tocsin.domain.subscriptions import SHARD_SIZE, Address
-from tocsin.store.client import Argument, Server, answering
+from tocsin.store.client import Argument, Script, Server, answering
 from tocsin.store.numbers import shards_below
-from tocsin.store.profiles import NUMBER, unpack_numbers
+from tocsin.store.profiles import unpack_numbers
 from tocsin.store.runs import Claim
 from tocsin.store.shards import shard_key, shard_keys
 
@@ -112,18 +113,26 @@ class Ledgers:
     async def try_window(self, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
         """The recipients of a window as they stand now; notes that it is being tried, so that whoever comes after a
         death knows with whom it happened. None when the shard is not ours any more."""
+        return await self._server.call(self.trying(claim, slots))
+
+    def trying(self, claim: Claim, slots: Sequence[int]) -> Script[list[Recipient] | None]:
         keys = [
             run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "personal"),
         ]
-        trying = b"".join(map(_SLOT.pack, slots))
-        rows = await self._server.run("try_window", keys, claim.epoch, trying, *slots)
-        if rows is None:
-            return None
-        return [
-            Recipient(slot, packed, NUMBER.unpack(number.ljust(NUMBER.size, b"\0"))[0], personal or b"")
-            for slot, packed, number, personal in zip(slots, rows[::3], rows[1::3], rows[2::3], strict=True)
-        ]
+
+        def read(row: Any) -> list[Recipient] | None:
+            if row is None:
+                return None
+            records, profiles, own = row
+            numbers = unpack_numbers(profiles, SHARD_SIZE)
+            personal = {int(slot): text for slot, text in zip(own[::2], own[1::2], strict=True)}
+            return [
+                Recipient(slot, packed, numbers[slot], personal.get(slot) or b"")
+                for slot, packed in zip(slots, records, strict=True)
+            ]
+
+        return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read)
 
     async def personal(self, shard: str, slots: Sequence[int]) -> dict[int, bytes]:
         return await self._rows(shard, "personal", slots)
@@ -163,6 +172,9 @@ class Ledgers:
 
         None when the shard is not ours any more: nothing was written.
         """
+        return await self._server.call(self.writing(claim, window, now_ms))
+
+    def writing(self, claim: Claim, window: Window, now_ms: int) -> Script[list[int] | None]:
         keys = [
             run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "quarantine", "caps"),
@@ -186,8 +198,7 @@ class Ledgers:
         ]
         for each in (patches, window.give_back, window.spent, [part for row in window.gone for part in row]):
             arguments += [len(each), *each]
-        removed = await self._server.run("write_window", keys, *arguments)
-        return None if removed is None else [int(slot) for slot in removed]
+        return Script("write_window", keys, arguments, _slots)
 
     async def pend_again(self, alert_id: str, address: Address) -> bool:
         """One who was set aside is pending again; False where the ledger says something else by now."""
@@ -244,6 +255,10 @@ class Ledgers:
                 pipe.getrange(ledger_key(shard, alert_id), slot, slot)
             rows = await pipe.execute()
         return {alert_id: Mark(row.decode("latin-1")) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
+
+
+def _slots(row: Any) -> list[int] | None:
+    return None if row is None else [int(slot) for slot in row]
 
 
 def run_key(shard: str, alert_id: str) -> str:

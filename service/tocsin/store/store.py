@@ -21,6 +21,7 @@ from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
 from tocsin.store.topics import Topics
 from tocsin.store.warnings import Warnings
+from tocsin.store.windows import Windows
 
 
 class Store:
@@ -47,6 +48,7 @@ class Store:
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
         self.warnings = Warnings(self.server)
+        self.windows = Windows(self.server, self.runs, self.pace, self.ledgers)
 
     async def __aenter__(self) -> "Store":
         return self
