@@ -11,16 +11,17 @@ import typer
 from rich.console import Console
 
 from tocsin import __version__
-from tocsin.cli import alert, keys, signals, topics
+from tocsin.cli import signals
+from tocsin.cli.groups import Groups
 from tocsin.domain.errors import Invalid, TocsinError
 from tocsin.settings import PREFIX
 
 app = typer.Typer(
-    help="Breaking-news alerts for newsrooms, over Web Push.", no_args_is_help=True, pretty_exceptions_enable=False
+    cls=Groups,
+    help="Breaking-news alerts for newsrooms, over Web Push.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
-app.add_typer(alert.app, name="alert")
-app.add_typer(topics.app, name="topics")
-app.add_typer(keys.app, name="keys")
 
 
 def _show_version(wanted: bool) -> None:

@@ -5,12 +5,10 @@ import logging
 import warnings
 from contextlib import suppress
 
-from aiohttp import web
-
 from tocsin import logs
-from tocsin.api.app import make_app
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import QUEUES
+from tocsin.jobs import celery_app
 from tocsin.push.guard import Guard
 from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid import ApplicationServer
@@ -22,6 +20,10 @@ SHUTDOWN_SECONDS = 5.0
 
 
 def serve_api() -> None:
+    from aiohttp import web  # noqa: PLC0415 (a worker has no use for them)
+
+    from tocsin.api.app import make_app  # noqa: PLC0415
+
     logs.configure()
     settings = load()
     asyncio.run(_check_schema(settings))
@@ -86,6 +88,6 @@ async def _check_schema(settings: Settings) -> None:
 def serve_beat() -> None:
     """Celery's beat; it keeps nothing, since missing a tick or ticking twice changes nothing."""
     logs.configure()
-    from tocsin_workers.app import app  # noqa: PLC0415 (as above)
-
-    app.start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="])
+    celery_app(load()).start(
+        ["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="]
+    )
