@@ -19,6 +19,7 @@ from tocsin.domain.alerts import Alert
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import Grant
+from tocsin.planning import Planners
 from tocsin.push.sender import Envelope
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
@@ -220,6 +221,9 @@ class PlayedRuntime:
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
     keyrings: Any = field(default_factory=NoKeyrings)
+
+    def __post_init__(self) -> None:
+        self.planners = Planners(self.store.profiles, self.store.ledgers)
 
     def hands_back(self) -> bool:
         return False

@@ -101,10 +101,10 @@ class Runtime:
             job.close()
 
     def end(self) -> None:
-        self._runner.run(self._close())
+        self._runner.run(self.close())
         self._runner.close()
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         await self.counting.write()
         await self.sender.close()
         await self.wake_ups.close()
