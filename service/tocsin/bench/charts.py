@@ -35,7 +35,7 @@ def throughput_chart(report: Report) -> str:
     rows = _measured(report)
     if not rows:
         return _svg(_TOP + 40, "Messages a second", report, [])
-    low, high = _decades(rate for row in rows for rate in row.rounds)
+    low, high = _decades(rate for row in rows for rate in (min(row.rounds) / 2, *row.rounds))
     span = _WIDTH - _LEFT - _RIGHT
 
     def x(rate: float) -> float:

@@ -16,7 +16,7 @@ from tocsin.bench.job import Job, Result
 from tocsin.bench.peers import Installed, Missing, find
 from tocsin.bench.plan import LEGS, PYWEBPUSH, Client, Leg
 from tocsin.bench.processes import Cpus, busy_seconds, cpu_seconds, pinned, stop
-from tocsin.bench.sink import Sink, open_sink
+from tocsin.bench.sink import Sink, SinkKind, installed_sink, open_sink
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.subscriptions import encode_base64url
 from tocsin.simulator.authority import Authority
@@ -118,9 +118,11 @@ class _Bench:
         authority = Authority(folder / "authority")
         certificate, key = authority.issue("localhost")
         sinks: dict[bool | None, Sink] = {}
-        for delayed, delay_ms in ((None, None), (False, 0), (True, wish.delay_ms)):
-            room = folder / f"sink-{delay_ms}"
-            sinks[delayed] = await stack.enter_async_context(open_sink(room, certificate, key, cpus.sink, delay_ms))
+        kinds = ((None, installed_sink(), 0), (False, SinkKind.OWN, 0), (True, SinkKind.OWN, wish.delay_ms))
+        for which, kind, delay_ms in kinds:
+            room = folder / f"sink-{len(sinks)}"
+            opening = open_sink(room, certificate, key, cpus.sink, kind, delay_ms)
+            sinks[which] = await stack.enter_async_context(opening)
         bench = cls(wish, folder, cpus, sinks, authority)
         for sink in sinks.values():
             jobs.write_recipients(bench._recipients(sink), sink.port, max(map(bench._total, LEGS)))
@@ -195,7 +197,7 @@ async def _run(command: Sequence[str], environment: dict[str, str], sink: Sink, 
         await errors
     client, sunk, whole = [None if a is None or b is None else a - b for a, b in zip(after, before, strict=True)]
     others = None if whole is None or client is None else max(0.0, whole - client - (0 if cpus.apart else sunk or 0))
-    return Sample(result, client, sunk, others, sink.name)
+    return Sample(result, client, sunk, others, sink.kind)
 
 
 def _spent(client: int, sink: int, cpus: Cpus) -> tuple[float | None, float | None, float | None]:

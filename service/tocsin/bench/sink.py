@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,9 +37,15 @@ http {{
 """
 
 
+class SinkKind(StrEnum):
+    NGINX = "nginx"
+    GRANIAN = "granian"
+    OWN = "own"  # for HTTP/2 only, and the only one that can wait
+
+
 @dataclass(frozen=True)
 class Sink:
-    name: str
+    kind: SinkKind
     port: int
     pid: int
 
@@ -48,39 +55,48 @@ class Sink:
 
 
 @asynccontextmanager
-async def open_sink(folder: Path, certificate: Path, key: Path, cpu: int, delay_ms: int | None) -> AsyncIterator[Sink]:
-    """nginx where it is installed, else granian; with a delay (0 too) our own, for HTTP/2 only. `folder` is made.
-
-    Raises Misconfigured where there is none, or it does not start.
-    """
+async def open_sink(
+    folder: Path, certificate: Path, key: Path, cpu: int, kind: SinkKind, delay_ms: int = 0
+) -> AsyncIterator[Sink]:
+    """Listens when it is given; `folder` is made, `delay_ms` is for our own. Raises Misconfigured where it does not
+    start."""
     port = _free_port()
     folder.mkdir(mode=0o700)
-    name, command = _command(folder, port, certificate, key, delay_ms)
+    command = _command(kind, folder, port, certificate, key, delay_ms)
     log = folder / "sink.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *pinned(cpu, command), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        await _listening(process, port, name, log)
-        yield Sink(name, port, process.pid)
+        await _listening(process, port, kind, log)
+        yield Sink(kind, port, process.pid)
     finally:
         await stop(process)
 
 
-def _command(folder: Path, port: int, certificate: Path, key: Path, delay_ms: int | None) -> tuple[str, Sequence[str]]:
-    if delay_ms is not None:
-        ours = [sys.executable, "-m", "tocsin.bench.sink_http2", str(port), str(certificate), str(key), str(delay_ms)]
-        return "own", ours
-    # Debian keeps it where only root's PATH looks.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-    if nginx := shutil.which("nginx", path=path):
-        config = folder / "nginx.conf"
-        config.write_text(_NGINX.format(folder=folder, port=port, certificate=certificate, key=key))
-        return "nginx", [nginx, "-e", str(folder / "nginx.log"), "-c", str(config)]
+def installed_sink() -> SinkKind:
+    """nginx where it is installed, else granian. Raises Misconfigured where neither is."""
+    if _nginx():
+        return SinkKind.NGINX
     if find_spec("granian"):
-        return "granian", _granian(port, certificate, key)
+        return SinkKind.GRANIAN
     raise Misconfigured("the sink needs nginx (apt install nginx-light) or granian (pip install 'tocsin[bench]')")
+
+
+def _nginx() -> str | None:
+    # Debian keeps it where only root's PATH looks.
+    return shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+
+
+def _command(kind: SinkKind, folder: Path, port: int, certificate: Path, key: Path, delay_ms: int) -> Sequence[str]:
+    if kind is SinkKind.OWN:
+        return [sys.executable, "-m", "tocsin.bench.sink_http2", str(port), str(certificate), str(key), str(delay_ms)]
+    if kind is SinkKind.GRANIAN:
+        return _granian(port, certificate, key)
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX.format(folder=folder, port=port, certificate=certificate, key=key))
+    return [_nginx() or "nginx", "-e", str(folder / "nginx.log"), "-c", str(config)]
 
 
 def _granian(port: int, certificate: Path, key: Path) -> Sequence[str]:
@@ -104,7 +120,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _listening(process: asyncio.subprocess.Process, port: int, name: str, log: Path) -> None:
+async def _listening(process: asyncio.subprocess.Process, port: int, kind: SinkKind, log: Path) -> None:
     """Returns as soon as a connection is taken."""
     try:
         async with asyncio.timeout(_START_SECONDS):
@@ -117,4 +133,4 @@ async def _listening(process: asyncio.subprocess.Process, port: int, name: str, 
     except TimeoutError:
         pass
     said = log.read_text(errors="replace").strip().splitlines()
-    raise Misconfigured(f"the sink ({name}) does not start: {said[-1] if said else 'it says nothing'}")
+    raise Misconfigured(f"the sink ({kind}) does not start: {said[-1] if said else 'it says nothing'}")

@@ -109,7 +109,9 @@ def simulator(
 
 @app.command()
 def bench(
-    peers: Annotated[Path | None, typer.Option(help="A folder with node_modules, for node's web-push.")] = None,
+    peers: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A folder with node_modules, for node's web-push.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go as JSON.")] = None,
     plots: Annotated[Path | None, typer.Option(help="A folder for two plots (SVG).")] = None,
     messages: Annotated[
