@@ -36,7 +36,7 @@ from tocsin.domain.queues import STANDARD
 from tocsin.domain.subscriptions import Address, Subscription, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
 from tocsin.push.one_off import push_once
-from tocsin.store.subscriptions import Kept
+from tocsin.store.subscriptions import Kept, Seen
 
 TEST_TTL = 300
 # Quick clicks on a page race one another, and so do a page and its worker.
@@ -65,20 +65,27 @@ async def site(call: Call[BaseModel]) -> web.Response:
 async def register(call: Call[Registration]) -> web.Response:
     store = call.services.store
     subscription = call.body.subscription.checked(call.services.settings.allowed_push_hosts)
-    call.body.preferences.check_topics(await store.topics.ids(), "preferences.")
-    if await store.subscriptions.get(subscription.digest) is None:
+    topics, seen = await asyncio.gather(store.topics.ids(), store.subscriptions.look(subscription.digest))
+    call.body.preferences.check_topics(topics, "preferences.")
+    if seen.kept is None:
         await _count_address(call)
-    kept, status = await _while_changed(lambda: _keep(call, subscription))
+    looks = iter([seen])
+
+    async def keep() -> tuple[Kept, int]:
+        return await _keep(call, subscription, next(looks, None) or await store.subscriptions.look(subscription.digest))
+
+    kept, status = await _while_changed(keep)
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
     return answer(registered, status)
 
 
-async def _keep(call: Call[Registration], subscription: Subscription) -> tuple[Kept, int]:
-    subscriptions, digest = call.services.store.subscriptions, subscription.digest
-    kept = await subscriptions.get(digest) or await subscriptions.come_back(digest)
+async def _keep(call: Call[Registration], subscription: Subscription, seen: Seen) -> tuple[Kept, int]:
+    kept = seen.kept
+    if kept is None and seen.entry.address is not None:
+        kept = await call.services.store.subscriptions.come_back(subscription.digest)
     if kept is None:
-        return await _add(call, subscription), 201
+        return await _add(call, subscription, seen), 201
     return await _repeat(call, kept, subscription), 200
 
 
@@ -99,16 +106,19 @@ async def _count_address(call: Call[Registration]) -> None:
         await services.proxies.note(proxy)
 
 
-async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
+async def _add(call: Call[Registration], subscription: Subscription, seen: Seen) -> Kept:
     services = call.services
-    defaults = await services.store.topics.default_preferences()
     now_ms = clock.milliseconds(clock.now())
+    defaults, oldest_ms = await asyncio.gather(
+        services.store.topics.default_preferences(), services.store.alerts.oldest_ledger_ms(now_ms)
+    )
     return await services.store.subscriptions.add(
         subscription,
         call.body.preferences.applied_to(defaults, defaults, "preferences."),
         services.application_server.key_id,
         now_ms,
-        await services.store.alerts.oldest_ledger_ms(now_ms),
+        oldest_ms,
+        seen,
     )
 
 
@@ -153,8 +163,8 @@ async def read(call: Call[BaseModel]) -> web.Response:
 
 async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
     async def change() -> Kept:
-        kept = await proven(call)
-        call.body.check_topics(await call.services.store.topics.ids())
+        kept, topics = await asyncio.gather(proven(call), call.services.store.topics.ids())
+        call.body.check_topics(topics)
         return await _prefer(call, kept, call.body)
 
     return answer(_view(await _while_changed(change)))

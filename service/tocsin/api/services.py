@@ -58,7 +58,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     first_topics = parse_topics(settings.topics)
     sender = CurlSender.from_settings(settings)
     wake_ups = WakeUps(celery_app(settings))
-    async with Store(settings) as store:
+    async with Store(settings, gathers=True) as store:
         cautions = Cautions(store, settings)
         load = Load()
         tally = Tally(store.receipts, load)
@@ -73,7 +73,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             drafting=Drafting(store, wake_ups, settings, cautions),
             recent=Recent(store),
             queues=Queues(store, settings.broker),
-            rates=Rates(settings.store),
+            rates=Rates(store.server),
             prekeys=Prekeys(settings.prekey_server, settings.prekeys),
             proxies=Proxies(store.server),
             turns=Turns(),
@@ -94,7 +94,6 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             await sender.close()
             await made.prekeys.close()
             await made.queues.close()
-            await made.rates.close()
 
 
 async def _set_up(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:

@@ -30,8 +30,8 @@ from tocsin.store.windows import Windows
 class Store:
     """`async with Store(settings)` closes the connections."""
 
-    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT) -> None:
-        self.server = Server(settings.store, timeout)
+    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT, gathers: bool = False) -> None:
+        self.server = Server(settings.store, timeout, gathers)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
         self.drafts = Drafts(self.server)
