@@ -4,9 +4,9 @@ Most readers share their preferences with many others, so these are decided for 
 shard's readers are then looked up in a table; only who has something personal, or a cap, is looked at alone.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import compress, count
 from operator import itemgetter
@@ -16,36 +16,38 @@ from pydantic import ValidationError
 from tocsin.domain.decisions import (
     Audience,
     Decision,
+    Limit,
     Standing,
-    cap_day,
-    counts,
     decide_as,
+    limit,
     quiet_until,
     standing,
     standings,
 )
 from tocsin.domain.deliveries import Ledger, Mark, planned
+from tocsin.domain.personal import read_personal
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import SHARD_SIZE
-from tocsin.store.ledgers import Capped, Ledgers
+from tocsin.store.ledgers import Ledgers
 from tocsin.store.profiles import MOST_KEPT, NOBODY, Profiles
 from tocsin.store.shards import PERSONAL
 
 # How many alerts' tables a process keeps; one of 50,000 profiles takes about 10 MB.
 _MOST_ALERTS = 8
 
-# In a table, and in a draft of a ledger: this reader is looked at alone. No mark has this byte.
-_ALONE = 0xFF
-_IS_ALONE = bytes(byte == _ALONE for byte in range(256))
+# In a table and in a draft, bytes that no mark has: it depends on what is personal; pending unless a cap is full.
+_ASK, _CAPPED = 0xFF, 0xFE
+_IS_ASK, _IS_CAPPED = (bytes(byte == sought for byte in range(256)) for sought in (_ASK, _CAPPED))
+_CAPPED_IS_PENDING = bytes(ord(Mark.PENDING) if byte == _CAPPED else byte for byte in range(256))
 
 
 @dataclass
 class ShardPlan:
     """A mark for each slot, before caps are looked at; `capped` are those among the pending whose cap has the last
-    word; `first_until` is when the first of the deferred is asked again."""
+    word, by slot; `first_until` is when the first of the deferred is asked again."""
 
     ledger: Ledger
-    capped: list[Capped] = field(default_factory=list)
+    capped: Mapping[int, Limit]
     first_until: datetime | None = None
 
     def cap(self, full: Iterable[int]) -> None:
@@ -55,15 +57,16 @@ class ShardPlan:
 
 
 class Answers:
-    """What one alert comes to in one minute, by profile number; in `marks` with its bit `PERSONAL`. A limit is the
-    reader's own day and how many it may hold, None where the alert does not count under a cap."""
+    """What one alert comes to in one minute, by profile number; in `marks` and `limits` with its bit `PERSONAL` too."""
 
     def __init__(self, now: datetime) -> None:
         self._begins = now.replace(second=0, microsecond=0)
         self._ends = self._begins + timedelta(minutes=1)
         self.marks = {NOBODY: ord(Mark.NOBODY)}
+        self.own: dict[Standing, dict[int, int]] = defaultdict(dict)
         self.decisions: dict[tuple[int, Standing], Decision] = {}
-        self.limits: dict[int, tuple[int, int] | None] = {}
+        self.limits: dict[int, Limit] = {}
+        self.unlimited: set[int] = set()
         self.quiet: dict[int, datetime | None] = {}
 
     def hold(self, now: datetime) -> bool:
@@ -85,12 +88,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Draft:
-    """A plan before it is known what is `personal` in these slots; of the slots `alone` it says nothing yet."""
+    """A plan before it is known what is personal in the slots to be `asked`."""
 
-    ledger: Ledger
+    marks: bytearray
     numbers: Sequence[int]
-    alone: Sequence[int]
-    personal: Sequence[int]
+    asked: Sequence[int]
     answers: Answers
     now: datetime
 
@@ -106,31 +108,38 @@ class Planner:
         self._sets: dict[int, Preferences | None] = {}
 
     async def load(self, numbers: Iterable[int]) -> None:
-        """The sets of these profile numbers, so that `decide`, `cap` and `quiet_until` need no store."""
-        missing = {number & ~PERSONAL for number in numbers} - self._sets.keys() - {NOBODY}
+        """The sets of these profile numbers, so that `decide`, `limit` and `quiet_until` need no store."""
+        # `difference`, since `- self._sets.keys()` would walk through all of them.
+        missing = {number & ~PERSONAL for number in numbers}.difference(self._sets, [NOBODY])
         if missing:
             found = await self._profiles.readable(missing)
             self._sets |= {number: found.get(number) for number in missing}
 
     def decide(self, number: int, personal: bytes, now: datetime) -> Decision | None:
         """Without the cap; None for preferences that this program cannot read."""
-        return self._decide(self._table.at(now), number & ~PERSONAL, personal, now)
+        try:
+            own = standing(self.audience, read_personal(personal), now)
+        except ValidationError:
+            return None
+        return self._decide(self._table.at(now), number & ~PERSONAL, own, now)
 
     def quiet_until(self, number: int, now: datetime) -> datetime | None:
         """The end of the quiet hours that keep the alert from a reader, whatever else does. They are never personal."""
         return self._quiet_until(self._table.at(now), number & ~PERSONAL, now)
 
-    def cap(self, slot: int, number: int, now: datetime) -> Capped | None:
-        """The reader's cap, where this alert counts under it."""
-        limit = self._limit(self._table.at(now), number & ~PERSONAL, now)
-        return None if limit is None else Capped(slot, *limit)
+    def limit(self, number: int, now: datetime) -> Limit | None:
+        """The cap of who has this number, where this alert counts under it. It is never personal."""
+        return self._limit(self._table.at(now), number & ~PERSONAL, now)
 
     async def plan(
         self, shard: str, numbers: Sequence[int], now: datetime, among: Collection[int] | None = None
     ) -> ShardPlan:
         """For each slot; `among` are the slots of a follow-up's audience, None for everybody."""
         draft = await self.draft(numbers, now, among)
-        return self.finish(draft, await self._ledgers.personal(shard, draft.personal))
+        (personal,) = await self._ledgers.personal({shard: draft.asked})
+        plan = self.finish(draft, personal)
+        plan.first_until = self._first_until(draft, plan.ledger)
+        return plan
 
     async def draft(self, numbers: Sequence[int], now: datetime, among: Collection[int] | None = None) -> Draft:
         """The part of `plan` that looks at nobody's own record."""
@@ -144,55 +153,59 @@ class Planner:
             for slot, number in enumerate(numbers):
                 if number != NOBODY and slot not in among:
                     marks[slot] = ord(Mark.OUTSIDE)
-        alone = list(compress(count(), marks.translate(_IS_ALONE)))
-        personal = [slot for slot in alone if numbers[slot] & PERSONAL]
-        await self.load(numbers[slot] for slot in personal)
-        return Draft(Ledger(marks.ljust(SHARD_SIZE, b"\0")), numbers, alone, personal, answers, now)
+        asked = list(compress(count(), marks.translate(_IS_ASK)))
+        await self.load(numbers[slot] for slot in asked)
+        return Draft(marks.ljust(SHARD_SIZE, b"\0"), numbers, asked, answers, now)
 
-    def finish(self, draft: Draft, personal: Mapping[int, bytes]) -> ShardPlan:
-        """The plan, now that it is known what is personal, by slot."""
-        plan, answers, now = ShardPlan(draft.ledger), draft.answers, draft.now
-        for slot in draft.alone:
-            number = draft.numbers[slot]
-            mark = Mark.PENDING
-            if number & PERSONAL:
-                number &= ~PERSONAL
-                mark = _mark_of(self._decide(answers, number, personal.get(slot, b""), now))
-            if mark is Mark.PENDING and (limit := self._limit(answers, number, now)):
-                plan.capped.append(Capped(slot, *limit))
-            plan.ledger[slot] = mark
-        deferred = {draft.numbers[slot] & ~PERSONAL for slot in plan.ledger.slots(Mark.DEFERRED)}
-        untils = (self._quiet_until(answers, number, now) for number in deferred)
-        plan.first_until = min(filter(None, untils), default=None)
-        return plan
+    def finish(self, draft: Draft, personal: Sequence[bytes | None]) -> ShardPlan:
+        """The plan but for its `first_until`, now that it is known what is personal, slot by slot of those asked."""
+        marks, numbers, answers = draft.marks, draft.numbers, draft.answers
+        for slot, text in zip(draft.asked, personal, strict=True):
+            marks[slot] = self._own_mark(answers, numbers[slot] & ~PERSONAL, text, draft.now)
+        slots = list(compress(count(), marks.translate(_IS_CAPPED)))
+        limits = map(answers.limits.__getitem__, map(numbers.__getitem__, slots))
+        return ShardPlan(Ledger(marks.translate(_CAPPED_IS_PENDING)), dict(zip(slots, limits, strict=True)))
 
-    async def _learn(self, answers: Answers, numbers: Collection[int], now: datetime) -> None:
-        unknown = numbers - answers.marks.keys()
+    def _first_until(self, draft: Draft, ledger: Ledger) -> datetime | None:
+        deferred = {draft.numbers[slot] & ~PERSONAL for slot in ledger.slots(Mark.DEFERRED)}
+        untils = (self._quiet_until(draft.answers, number, draft.now) for number in deferred)
+        return min(filter(None, untils), default=None)
+
+    async def _learn(self, answers: Answers, numbers: set[int], now: datetime) -> None:
+        unknown = numbers.difference(answers.marks)
         await self.load(unknown)
         for number in unknown:
-            answers.marks[number] = self._common(answers, number, now)
+            answers.marks[number] = self._common_mark(answers, number, now)
 
-    def _common(self, answers: Answers, number: int, now: datetime) -> int:
-        """The mark of all with this number, or _ALONE where they differ in it, or may."""
+    def _common_mark(self, answers: Answers, number: int, now: datetime) -> int:
+        """The byte of all with this number, or _ASK where what is personal makes a difference."""
         shared = number & ~PERSONAL
-        if number & PERSONAL:
-            every = (self._decide_as(answers, shared, each, now) for each in standings(self.audience))
-            first = next(every)
-            if any(each != first for each in every):
-                return _ALONE
-        mark = _mark_of(self._decide(answers, shared, b"", now))
-        return _ALONE if mark is Mark.PENDING and self._limit(answers, shared, now) else ord(mark)
+        common = self._mark(answers, shared, Standing(), now)
+        if number & PERSONAL and any(
+            self._mark(answers, shared, each, now) != common for each in standings(self.audience)
+        ):
+            return _ASK
+        return common
 
-    def _decide(self, answers: Answers, number: int, personal: bytes, now: datetime) -> Decision | None:
-        if not personal:
-            return self._decide_as(answers, number, Standing(), now)
+    def _own_mark(self, answers: Answers, number: int, personal: bytes | None, now: datetime) -> int:
         try:
-            mine = Preferences.model_validate_json(personal)
+            own = standing(self.audience, read_personal(personal or b""), now)
         except ValidationError:
-            return None
-        return self._decide_as(answers, number, standing(self.audience, mine, now), now)
+            return ord(Mark.SET_ASIDE)
+        found = answers.own[own].get(number)
+        return self._mark(answers, number, own, now) if found is None else found
 
-    def _decide_as(self, answers: Answers, number: int, personal: Standing, now: datetime) -> Decision | None:
+    def _mark(self, answers: Answers, number: int, personal: Standing, now: datetime) -> int:
+        decision = self._decide(answers, number, personal, now)
+        if decision is None:
+            return ord(Mark.SET_ASIDE)
+        mark = ord(planned(decision))
+        if mark == ord(Mark.PENDING) and self._limit(answers, number, now):
+            mark = _CAPPED
+        answers.own[personal][number] = mark
+        return mark
+
+    def _decide(self, answers: Answers, number: int, personal: Standing, now: datetime) -> Decision | None:
         decision = answers.decisions.get((number, personal))
         if decision is None and (shared := self._sets.get(number)) is not None:
             decision = decide_as(personal, self.audience, shared, now)
@@ -200,23 +213,21 @@ class Planner:
         return decision
 
     def _quiet_until(self, answers: Answers, number: int, now: datetime) -> datetime | None:
-        if number not in answers.quiet:
-            shared = self._sets.get(number)
-            if shared is None:
-                return None
+        if number not in answers.quiet and (shared := self._sets.get(number)) is not None:
             answers.quiet[number] = quiet_until(self.audience, shared, now)
-        return answers.quiet[number]
+        return answers.quiet.get(number)
 
-    def _limit(self, answers: Answers, number: int, now: datetime) -> tuple[int, int] | None:
-        if number not in answers.limits:
-            shared = self._sets.get(number)
-            if shared is None:
-                return None
-            limit = None
-            if shared.daily_cap is not None and counts(self.audience, shared):
-                limit = cap_day(self.audience, shared, now), shared.daily_cap.count
-            answers.limits[number] = limit
-        return answers.limits[number]
+    def _limit(self, answers: Answers, number: int, now: datetime) -> Limit | None:
+        found = answers.limits.get(number)
+        if found is not None or number in answers.unlimited:
+            return found
+        shared = self._sets.get(number)
+        found = None if shared is None else limit(self.audience, shared, now)
+        if found is not None:
+            answers.limits[number] = answers.limits[number | PERSONAL] = found
+        elif shared is not None:
+            answers.unlimited.add(number)
+        return found
 
 
 class Planners:
@@ -238,7 +249,3 @@ class Planners:
 def _look_up(marks: Mapping[int, int], numbers: Sequence[int]) -> bytearray:
     # Twice nobody before them, since itemgetter gives no tuple for one number alone.
     return bytearray(itemgetter(NOBODY, NOBODY, *numbers)(marks)[2:])
-
-
-def _mark_of(decision: Decision | None) -> Mark:
-    return Mark.SET_ASIDE if decision is None else planned(decision)

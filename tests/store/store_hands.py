@@ -16,6 +16,7 @@ from tocsin.planning import Planner, ShardPlan
 from tocsin.store.alerts import HELD, PREFIX
 from tocsin.store.ledgers import Kept, Recipient, Retry, Window
 from tocsin.store.runs import ROUND, Claim, Unbegun
+from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
 
 ALL = (PRIORITY, STANDARD)
@@ -124,6 +125,13 @@ class Hand:
     async def ledger(self) -> bytes:
         """What is kept, without those who are nobody at its end."""
         return bytes(await ledger_of(self.store, self.claim)).rstrip(b"\0")
+
+
+async def had_today(store: Store, shard: str, days: Mapping[int, int]) -> dict[int, int]:
+    """How many alerts are counted under the caps of the readers in these slots, of whom anything is counted."""
+    rows = await store.server.redis.hgetall(shard_key(shard, "caps"))
+    counts = {int(slot): tuple(map(int, row.split())) for slot, row in rows.items()}
+    return {slot: count if day == days[slot] else 0 for slot, (day, count) in counts.items() if slot in days}
 
 
 async def ledger_of(store: Store, claim: Claim) -> Ledger:

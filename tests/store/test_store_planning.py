@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from bulk import preferences
-from tocsin.domain.decisions import Audience
+from tocsin.domain.decisions import Audience, Limit
 from tocsin.domain.deliveries import Mark
 from tocsin.domain.levels import Level
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.planning import Planner, Planners, ShardPlan
-from tocsin.store.ledgers import Capped
 from tocsin.store.shards import PERSONAL, shard_key
 from tocsin.store.store import Store
 
@@ -91,8 +90,8 @@ async def test_who_is_under_a_cap(store: Store, planners: Planners) -> None:
     flash = await plan(planners.of(Audience(WORLD.topics, Level.FLASH)), capped, exempt)
 
     assert (marks(breaking), marks(flash)) == ("pp-p", "pp")
-    assert breaking.capped == [Capped(0, DAY, 3), Capped(1, DAY, 3), Capped(3, DAY, 3)]
-    assert flash.capped == [Capped(0, DAY, 3)]
+    assert breaking.capped == {slot: Limit(DAY, 3) for slot in (0, 1, 3)}
+    assert flash.capped == {0: Limit(DAY, 3)}
     breaking.cap([1, 3])
     assert marks(breaking) == "pc-c"
 
@@ -111,7 +110,7 @@ async def test_what_is_personal_is_read_where_it_can_matter(store: Store, planne
     numbers = [world, world, world, sport, world, sport, world, sport]
 
     about_it, other = [await plan(planners.of(each), *numbers) for each in (STORY, WORLD)]
-    asked = [(await planners.of(each).draft(numbers, NOW)).personal for each in (STORY, WORLD)]
+    asked = [(await planners.of(each).draft(numbers, NOW)).asked for each in (STORY, WORLD)]
 
     assert (marks(about_it), marks(other)) == ("zmppkkp-", "zpp-k-p-")
     assert asked == [list(range(8)), [0, 1, 2, 4, 6]]

@@ -8,12 +8,13 @@ from functools import partial
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert
+from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import UNFINISHED, Ledger, Mark, turned
 from tocsin.domain.levels import Level
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.planning import ShardPlan
 from tocsin.store.failures import UNREADABLE
-from tocsin.store.ledgers import Capped, Kept, Recipient
+from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import Claim
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
@@ -105,17 +106,17 @@ class ShardRun(ShardWork):
         await patiently(lambda: self._store.alerts.defers(self._alert.id))
         await patiently(lambda: self._store.runs.defer(self._claim.shard, due))
 
-    async def _take(self, capped: Sequence[Capped]) -> set[int] | None:
+    async def _take(self, capped: Mapping[int, Limit]) -> set[int] | None:
         full = await patiently(lambda: self._store.ledgers.take_caps(self._claim, capped))
         if full is not None:
-            self._book.took({each.slot: each.day for each in capped if each.slot not in full})
+            self._book.took({slot: limit.day for slot, limit in capped.items() if slot not in full})
         return full
 
     async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
         await patiently(lambda: self._planner.load({recipient.profile_number for recipient in recipients}))
         now = clock.now()
         wanted = [recipient for recipient in recipients if self._still_wanted(recipient, now)]
-        capped = [capped for each in wanted if (capped := self._planner.cap(each.slot, each.profile_number, now))]
+        capped = {each.slot: limit for each in wanted if (limit := self._planner.limit(each.profile_number, now))}
         full: Collection[int] = ()
         if capped:
             taken = await self._take(capped)

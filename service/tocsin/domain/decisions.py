@@ -1,6 +1,6 @@
 """Whether a reader gets an alert, and why not: one pure function that sending, estimating and history share."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 from tocsin.domain.levels import Level
+from tocsin.domain.personal import Personal
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.stories import names
 
@@ -55,6 +56,13 @@ class Audience:
     site_zone: str = "UTC"
 
 
+class Limit(NamedTuple):
+    """A reader's cap: the own day, as days since 1970, and how many alerts it may hold."""
+
+    day: int
+    most: int
+
+
 class Standing(NamedTuple):
     """What is personal of a reader's preferences, as far as one alert at one moment looks at it. Few of the many texts
     come to anything different here, so that whoever has to decide for many need not do so for each."""
@@ -63,6 +71,10 @@ class Standing(NamedTuple):
     followed: bool = False  # the alert's story
     muted: bool = False
 
+
+# Those that most often differ from "nothing personal" come first.
+_EVERY = tuple(Standing(snoozed, followed, muted) for muted, followed, snoozed in product((False, True), repeat=3))
+_WITHOUT_STORY = _EVERY[:2]
 
 SEND = Decision(Verdict.SEND)
 OUTSIDE = Decision(Verdict.OUTSIDE)
@@ -93,25 +105,24 @@ def decide_as(
         if preferences.quiet_hours and preferences.quiet_hours.then == "drop" and not alert.follows_up:
             return _skip(Reason.QUIET_HOURS)
         return Decision(Verdict.DEFER, Reason.QUIET_HOURS, until)
-    if counts(alert, preferences) and preferences.daily_cap and had_today >= preferences.daily_cap.count:
+    cap = limit(alert, preferences, now)
+    if cap is not None and had_today >= cap.most:
         return _skip(Reason.DAILY_CAP)
     return SEND
 
 
-def standing(alert: Audience, preferences: Preferences, now: datetime) -> Standing:
-    """Only what is personal of `preferences` is looked at."""
-    snoozed_until = preferences.snoozed_until
-    return Standing(
-        snoozed_until is not None and now < snoozed_until,
-        names(preferences.followed_stories, alert.story, now),
-        names(preferences.muted_stories, alert.story, now),
-    )
+def standing(alert: Audience, personal: Preferences | Personal, now: datetime) -> Standing:
+    """Only what is personal of preferences is looked at."""
+    snoozed = personal.snoozed_until is not None and now < personal.snoozed_until
+    if alert.story is None:
+        return _WITHOUT_STORY[snoozed]
+    followed, muted = (names(each, alert.story, now) for each in (personal.followed_stories, personal.muted_stories))
+    return Standing(snoozed, followed, muted)
 
 
-def standings(alert: Audience) -> list[Standing]:
-    """All that a reader can stand in: an alert without a story is neither followed nor muted."""
-    of_story = product((False, True), repeat=2) if alert.story else [(False, False)]
-    return [Standing(snoozed, *story) for story in of_story for snoozed in (False, True)]
+def standings(alert: Audience) -> Sequence[Standing]:
+    """All that readers can stand in: an alert without a story is neither followed nor muted."""
+    return _WITHOUT_STORY if alert.story is None else _EVERY
 
 
 def quiet_until(alert: Audience, preferences: Preferences, now: datetime) -> datetime | None:
@@ -122,16 +133,12 @@ def quiet_until(alert: Audience, preferences: Preferences, now: datetime) -> dat
     return hours.quiet_until(now, hours.time_zone or preferences.time_zone or alert.site_zone)
 
 
-def counts(alert: Audience, preferences: Preferences) -> bool:
-    """Whether this alert counts under the reader's cap."""
+def limit(alert: Audience, preferences: Preferences, now: datetime) -> Limit | None:
+    """None where this alert does not count under the reader's cap."""
     cap = preferences.daily_cap
-    return cap is not None and not alert.follows_up and not (cap.flash_exempt and alert.level is Level.FLASH)
-
-
-def cap_day(alert: Audience, preferences: Preferences, now: datetime) -> int:
-    """The reader's own day, as days since 1970; 0 without a cap."""
-    cap = preferences.daily_cap
-    return 0 if cap is None else cap.day(now, preferences.time_zone or alert.site_zone)
+    if cap is None or alert.follows_up or (cap.flash_exempt and alert.level is Level.FLASH):
+        return None
+    return Limit(cap.day(now, preferences.time_zone or alert.site_zone), cap.count)
 
 
 def _outside(personal: Standing, alert: Audience, preferences: Preferences) -> Decision | None:
