@@ -23,7 +23,7 @@ log = structlog.get_logger()
 _SLICE_SECONDS = 0.005
 # What is older is made anew, so that none gets too old between two looks.
 _RENEW_DAYS = KEEP_DAYS - 1
-# A shard that lacks some holds records that nothing can be made for, where nothing was made.
+# A shard that lacked some and got none holds records that nothing can be made for.
 _AGAIN_SECONDS = 60.0
 # Every shard is looked at so often, for entries of readers who left or have other keys.
 _LOOK_SECONDS = 3_600.0
@@ -57,9 +57,13 @@ class Stock:
         if not self._prekeys.layers or not await may_go_on() or not await self._server_is_right():
             return
         try:
-            for shard in await self._due():
-                if not await self._fill(shard, may_go_on):
+            lacking, others = await self._due()
+            for shard in dict.fromkeys((*lacking, *others)):
+                if not await may_go_on():
                     break
+                made = await self._fill(shard, may_go_on)
+                if made == 0 and shard in lacking:
+                    self._barren[shard] = time.monotonic()
         except Unavailable as error:
             log.warning("no prekeys are made", reason=error.detail)
         await self._counting.write_if_due()
@@ -75,8 +79,8 @@ class Stock:
         self._told = fault
         return fault is None
 
-    async def _due(self) -> list[str]:
-        """Shards that lack some, in any order, so that several processes seldom meet; then a few others."""
+    async def _due(self) -> tuple[list[str], list[str]]:
+        """Shards that lack some, in any order, so that several processes seldom meet; and a few others."""
         shards, now = await self._store.numbers.shards(), time.monotonic()
         have, wanted = await self._prekeys.stock(shards), await self._store.subscriptions.sizes(shards)
         lacking = [
@@ -86,24 +90,23 @@ class Stock:
         ]
         random.shuffle(lacking)
         others = [shard for shard in shards if now - self._looked.get(shard, -math.inf) > _LOOK_SECONDS]
-        return list(dict.fromkeys(lacking + others[:_LOOKS_AT_ONCE]))
+        return lacking, others[:_LOOKS_AT_ONCE]
 
-    async def _fill(self, shard: str, may_go_on: Callable[[], Awaitable[bool]]) -> bool:
-        """False where it was interrupted; what was made until then is kept."""
+    async def _fill(self, shard: str, may_go_on: Callable[[], Awaitable[bool]]) -> int | None:
+        """How many were made; None where another is at it, or it was interrupted: what was made by then is kept."""
         leave = await self._prekeys.claim(shard)
         if leave is None:
-            return True
+            return None
         records, seal = await self._store.subscriptions.records(shard), await self._keyrings.seal(leave.life)
         making, whole = Making(leave, records, seal, day_of(clock.now())), True
         while whole and making.slice():
             whole = await may_go_on()
         if await self._prekeys.put(leave, making.made):
             self._counting.prekeys_made(making.count)
-        if whole:
-            self._looked[shard] = time.monotonic()
-            if not making.count:
-                self._barren[shard] = time.monotonic()
-        return whole
+        if not whole:
+            return None
+        self._looked[shard] = time.monotonic()
+        return making.count
 
 
 class Making:
