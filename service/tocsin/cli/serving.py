@@ -43,7 +43,7 @@ def serve_api() -> None:
         raise Misconfigured(f"port {settings.port} on {settings.host}: {error.strerror}") from None
 
 
-async def _pass_over_what_stays(_: web.Application) -> None:
+async def _pass_over_what_stays(_: object) -> None:
     """Modules and models stay for good: looking through them for garbage stops all calls for over 100 ms each time."""
     gc.collect()
     gc.freeze()

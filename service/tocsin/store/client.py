@@ -47,9 +47,7 @@ class Server:
     stale. A time-out is not, since the caller waits.
     """
 
-    def __init__(
-        self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1, gathers: bool = False
-    ) -> None:
+    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1, gathers: bool = False) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
             # A burst waits its turn: the usual pool refuses the 101st, which looks like a store that is down.
