@@ -31,7 +31,7 @@ class Store:
     """`async with Store(settings)` closes the connections."""
 
     def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT, gathers: bool = False) -> None:
-        self.server = Server(settings.store, timeout, gathers)
+        self.server = Server(settings.store, timeout, gathers=gathers)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
         self.drafts = Drafts(self.server)
