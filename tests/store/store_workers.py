@@ -19,6 +19,7 @@ from tocsin.domain.alerts import Alert
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import Grant
+from tocsin.planning import Planners
 from tocsin.push.sender import Envelope
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
@@ -211,6 +212,9 @@ class PlayedRuntime:
     wake_ups: Any = field(default_factory=Silent)
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
+
+    def __post_init__(self) -> None:
+        self.planners = Planners(self.store.profiles, self.store.ledgers)
 
     def hands_back(self) -> bool:
         return False

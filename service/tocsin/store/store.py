@@ -10,6 +10,7 @@ from tocsin.store.identity import Identity
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
+from tocsin.store.packing import Packing
 from tocsin.store.pauses import Pauses
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
@@ -36,6 +37,7 @@ class Store:
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
+        self.packing = Packing(self.server)
         self.pauses = Pauses(self.server)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
