@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from itertools import compress, count
+from itertools import compress
 
 from tocsin.domain.decisions import Decision, Reason, Verdict
+from tocsin.domain.subscriptions import SHARD_SIZE
 
 
 class Mark(StrEnum):
@@ -149,7 +150,7 @@ class Ledger:
 
     def slots(self, mark: Mark) -> Iterator[int]:
         """The slots that bear this mark now, in order."""
-        return compress(count(), self._marks.translate(_only(mark)))
+        return slots_of(self._marks, ord(mark))
 
     @property
     def eligible(self) -> int:
@@ -176,10 +177,19 @@ def _deflated(marks: bytes | bytearray, strategy: int) -> bytes:
     return deflate.compress(marks) + deflate.flush()
 
 
+def slots_of(marks: bytes | bytearray, sought: int) -> Iterator[int]:
+    """Where this byte stands in a shard's marks, in order."""
+    return compress(_SLOTS, marks.translate(_only(sought)))
+
+
 @cache
-def _only(mark: Mark) -> bytes:
-    """For `translate`: 1 where there is this mark, else 0."""
-    return bytes(byte == ord(mark) for byte in range(256))
+def _only(sought: int) -> bytes:
+    """For `translate`: 1 where there is this byte, else 0."""
+    return bytes(byte == sought for byte in range(256))
+
+
+# Made once: to count up to a thousand takes longer than to look at as many bytes.
+_SLOTS = tuple(range(SHARD_SIZE))
 
 
 class Failure(StrEnum):

@@ -9,7 +9,6 @@ import hmac
 from dataclasses import dataclass, replace
 
 import structlog
-from pydantic import ValidationError
 
 from tocsin.domain.errors import Changed, UnknownRecord
 from tocsin.domain.preferences import Preferences
@@ -240,7 +239,7 @@ class Subscriptions:
             return None
         try:
             whole = preferences.with_personal(personal or b"")
-        except ValidationError:
+        except ValueError:
             raise UnknownRecord("personal preferences have a form that this program does not know") from None
         return Kept(address, record, packed, whole, number, personal or b"")
 
