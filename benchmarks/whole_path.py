@@ -48,7 +48,7 @@ NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; keepalive_requests 100000000; keepalive_timeout 600s; http2_max_requests 100000000;
+  access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
   server {{

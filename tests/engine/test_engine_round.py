@@ -70,7 +70,7 @@ async def night(servers: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     await store.alerts.queue(alert, "the first alert of all")
     await deliver(runtime, STANDARD)
     yield runtime, sim_clock, alert
-    await runtime._close()
+    await runtime.close()
 
 
 async def marks(runtime: Runtime, alert: Alert) -> list[Mark]:

@@ -19,6 +19,7 @@ from tocsin.domain.alerts import Alert
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import Grant
+from tocsin.planning import Planners
 from tocsin.push.sender import Envelope
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
@@ -28,6 +29,7 @@ from tocsin.store.store import Store
 from tocsin.store.windows import Windows
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
+from tocsin_workers.keyring import Keyring
 from tocsin_workers.letters import Letter, Letters
 from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
@@ -199,6 +201,13 @@ class Silent:
         return ()
 
 
+class NoKeyrings:
+    """No prekeys: every message is encrypted afresh."""
+
+    async def take(self, *_: object) -> Keyring:
+        return Keyring()
+
+
 @dataclass
 class PlayedRuntime:
     """What a worker process has; see Runtime."""
@@ -211,6 +220,10 @@ class PlayedRuntime:
     wake_ups: Any = field(default_factory=Silent)
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
+    keyrings: Any = field(default_factory=NoKeyrings)
+
+    def __post_init__(self) -> None:
+        self.planners = Planners(self.store.profiles, self.store.ledgers)
 
     def hands_back(self) -> bool:
         return False

@@ -36,6 +36,7 @@ class Permits:
         self._most = most
         self._shards: Counter[Lane] = Counter()
         self._starting: Counter[Lane] = Counter()
+        self._paused: Counter[Lane] = Counter()
         self._urgent: Counter[Lane] = Counter()
         self._lingers: dict[str, float] = {}
         self._proven: dict[str, float] = {}
@@ -56,7 +57,7 @@ class Permits:
         self._shards[lane] -= 1
         self._starting[lane] -= not started
         self._urgent[lane] -= urgent
-        for counts in (self._shards, self._starting, self._urgent):
+        for counts in (self._shards, self._starting, self._paused, self._urgent):
             if counts[lane] == 0:
                 del counts[lane]
         if urgent:
@@ -70,12 +71,15 @@ class Permits:
             self.room.set()
 
     def pause(self, lane: Lane, urgent: bool = False) -> None:
-        """This shard sends nothing for a while, for its own reasons: nobody has to wait for it."""
+        """This shard sends nothing for a while, because of the pace: nobody has to wait for it, and another one of its
+        lane would come no further."""
+        self._paused[lane] += 1
         if urgent:
             self._urgent[lane] -= 1
             self._wake_soon(0.0)
 
     def go_on(self, lane: Lane, urgent: bool = False) -> None:
+        self._paused[lane] -= 1
         self._urgent[lane] += urgent
 
     def prove(self, push_service: str, window_seconds: float) -> None:
@@ -84,7 +88,7 @@ class Permits:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether the shards of this lane that are at work leave any for another one."""
-        return self._starting[lane] <= 0 and self._left(lane) > 0
+        return self._starting[lane] <= 0 and self._paused[lane] <= 0 and self._left(lane) > 0
 
     async def take(self, lane: Lane, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to a window's part of what is left for this lane; 0 after a second without any.

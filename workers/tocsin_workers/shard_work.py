@@ -17,6 +17,7 @@ from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Recipient
 from tocsin.store.runs import Claim, Go
 from tocsin.store.windows import Opened, Paced
+from tocsin_workers.keyring import Keyring
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
@@ -44,6 +45,7 @@ class ShardWork:
         self._runtime = runtime
         self._store = runtime.store
         self._claim = claim
+        self._keyring = Keyring()
         self._checked = 0.0
         self._held_until = claim.began_at
         self._pause = 0.0
@@ -183,6 +185,7 @@ class ShardWork:
 
     async def _window(self, recipients: Sequence[Recipient]) -> bool:
         """Sends to these and records it; False when the shard is not ours any more."""
+        self._keyring = await self._runtime.keyrings.take(self._claim.shard, [each.slot for each in recipients])
         letters = await self._letters_for(recipients, clock.now())
         if letters is None:
             await self._tell(WindowReport(unsent=len(recipients)))
@@ -211,7 +214,7 @@ class ShardWork:
         """None where nothing can go to a recipient, who is settled here."""
         assert recipient.packed is not None  # noqa: S101 (who is not there any more was settled before)
         try:
-            letter = self._runtime.letters.write(recipient.slot, recipient.packed, message, now)
+            letter = self._runtime.letters.write(recipient.slot, recipient.packed, message, now, self._keyring)
         except (UnknownRecord, ValueError):
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
             self._set_aside(recipient.slot, UNREADABLE)

@@ -108,6 +108,30 @@ def simulator(
 
 
 @app.command()
+def bench(
+    peers: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A folder with node_modules, for node's web-push.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go as JSON.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="A folder for two plots (SVG).")] = None,
+    messages: Annotated[
+        int, typer.Option(min=200, max=1_000_000, help="Scales the run: at 10,000 a sender has about 2 s.")
+    ] = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Every sender once in each; medians are shown.")] = 3,
+    in_flight: Annotated[int, typer.Option(min=1, max=1_000, help="Requests under way at a time.")] = 100,
+    in_flight_many: Annotated[int, typer.Option(min=1, max=1_000, help="The same for the rows with `many`.")] = 1_000,
+    delay: Annotated[int, typer.Option(min=0, max=1_000, help="Milliseconds that the delayed sink waits.")] = 30,
+) -> None:
+    """Messages a second to a local sink, beside the other senders that are installed."""
+    from tocsin.bench.measure import Wish  # noqa: PLC0415
+    from tocsin.cli.bench import bench as run  # noqa: PLC0415
+
+    wish = Wish(messages, rounds, in_flight, in_flight_many, delay, peers)
+    if not signals.run(run(wish, json_file, plots, Console())):
+        raise typer.Exit(1)
+
+
+@app.command()
 def settings() -> None:
     """The settings in force and where each comes from."""
     from tocsin.cli.show_settings import show_settings  # noqa: PLC0415

@@ -6,10 +6,12 @@ another hand (the round, see `runs.ROUND`) while the run itself may still be at 
 
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
+from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import Ledger, Mark
 from tocsin.domain.progress import ShardAccount, Times
 from tocsin.domain.subscriptions import SHARD_SIZE, Address
@@ -21,6 +23,8 @@ from tocsin.store.shards import shard_key, shard_keys
 
 _RETRY = struct.Struct("<HBQ")
 _SLOT = struct.Struct("<H")
+# A slot as the store writes it in a hash.
+_NAMES = tuple(str(slot).encode() for slot in range(SHARD_SIZE))
 
 
 @dataclass(frozen=True)
@@ -59,21 +63,13 @@ class Recipient:
 
 
 @dataclass(frozen=True)
-class Capped:
-    """A reader under a cap: the own day, as days since 1970, and how many it may hold."""
-
-    slot: int
-    day: int
-    limit: int
-
-
-@dataclass(frozen=True)
 class Window:
-    """What is written at once. `changes` are new marks, by alert and slot; `gone` are (slot, record) of those whom the
-    push service called gone; of `give_back` the count under a cap is taken back, of `spent` it stays for good. `number`
-    counts the windows of a claim from 1 on: one that is not later than the last is not written again."""
+    """What is written at once. `changes` are new marks, by alert and slot, or a fresh ledger whole; `gone` are (slot,
+    record) of those whom the push service called gone; of `give_back` the count under a cap is taken back, of `spent`
+    it stays for good. `number` counts the windows of a claim from 1 on: one that is not later than the last is not
+    written again."""
 
-    changes: Mapping[str, Mapping[int, Mark]]
+    changes: Mapping[str, Mapping[int, Mark] | Ledger]
     times: Times
     retries: Mapping[int, Retry]
     deaths: int = 0
@@ -134,31 +130,34 @@ class Ledgers:
 
         return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read)
 
-    async def personal(self, shard: str, slots: Sequence[int]) -> dict[int, bytes]:
-        return await self._rows(shard, "personal", slots)
+    async def personal(self, slots: Mapping[str, Sequence[int]]) -> list[list[bytes | None]]:
+        """What is personal in these slots of each shard, in one go."""
+        return await self._rows("personal", slots)
 
-    async def had_today(self, shard: str, days: Mapping[int, int]) -> dict[int, int]:
-        """How many alerts the readers in these slots had on their day; `days` maps slots to days since 1970."""
-        had = {}
-        for slot, row in (await self._rows(shard, "caps", list(days))).items():
-            day, count = map(int, row.split())
-            had[slot] = count if day == days[slot] else 0
-        return had
+    async def full(self, capped: Mapping[str, Mapping[int, Limit]]) -> list[list[int]]:
+        """The slots of each shard whose readers have had as many as they wish; in one go, and nothing is taken."""
+        found, is_full = await self._rows("caps", capped), _Full()
+        return [
+            list(compress(limits, map(is_full.__getitem__, zip(rows, limits.values(), strict=True))))
+            for limits, rows in zip(capped.values(), found, strict=True)
+        ]
 
-    async def _rows(self, shard: str, name: str, slots: Sequence[int]) -> dict[int, bytes]:
-        if not slots:
-            return {}
-        async with answering():
-            rows = await self._server.redis.hmget(shard_key(shard, name), [str(slot) for slot in slots])
-        return {slot: row for slot, row in zip(slots, rows, strict=True) if row is not None}
+    async def _rows(self, name: str, slots: Mapping[str, Collection[int]]) -> list[list[bytes | None]]:
+        # Whole hashes: few have rows in them, and to name each slot would take longer than to read the others too.
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for shard, some in slots.items():
+                if some:
+                    pipe.hgetall(shard_key(shard, name))
+            found = iter(await pipe.execute())
+        return [list(map(next(found).get, map(_NAMES.__getitem__, some))) if some else [] for some in slots.values()]
 
-    async def take_caps(self, claim: Claim, capped: Sequence[Capped]) -> set[int] | None:
+    async def take_caps(self, claim: Claim, capped: Mapping[int, Limit]) -> set[int] | None:
         """Counts this run under the readers' caps; gives the slots where there is no room. A reader under whose cap it
         counts already is asked again whether the cap still has room for it. None when the shard is not ours any more.
         """
         arguments: list[int] = []
-        for each in capped:
-            arguments += [each.slot, each.day, each.limit]
+        for slot, limit in capped.items():
+            arguments += [slot, *limit]
         keys = [
             run_key(claim.shard, claim.alert_id),
             shard_key(claim.shard, "caps"),
@@ -227,7 +226,7 @@ class Ledgers:
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for push_service, bound in bounds.items():
                 for shard in shards_below(push_service, bound):
-                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, _taken_key)))
+                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, receipts_key, _taken_key)))
             await pipe.execute()
 
     async def ledgers(self, shard: str, alert_ids: Sequence[str]) -> dict[str, Ledger]:
@@ -269,21 +268,39 @@ def ledger_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"ledger:{alert_id}")
 
 
+def receipts_key(shard: str, alert_id: str) -> str:
+    """String, one byte a slot (domain/receipts.py); only where each browser's own receipts are kept."""
+    return shard_key(shard, f"receipts:{alert_id}")
+
+
 def _taken_key(shard: str, alert_id: str) -> str:
     """Hash, slot → the day under whose cap the run counts."""
     return shard_key(shard, f"taken:{alert_id}")
+
+
+class _Full(dict[tuple[bytes | None, Limit], bool]):
+    """Whether a row of counts says that a cap is full. Few rows differ: to look one up is faster than to read it."""
+
+    def __missing__(self, key: tuple[bytes | None, Limit]) -> bool:
+        row, limit = key
+        day, count = map(int, row.split()) if row else (0, 0)
+        self[key] = (count if day == limit.day else 0) >= limit.most
+        return self[key]
 
 
 def _eligible(window: Window, alert_id: str) -> int | str:
     """Counted once, when the shard is planned."""
     if not window.plans:
         return ""
-    marks = window.changes[alert_id].values()
-    return Ledger("".join(marks).encode("latin-1")).eligible
+    marks = window.changes[alert_id]
+    return (marks if isinstance(marks, Ledger) else Ledger("".join(marks.values()).encode("latin-1"))).eligible
 
 
-def _runs_of(marks: Mapping[int, Mark]) -> Iterable[tuple[int, bytes]]:
+def _runs_of(marks: Mapping[int, Mark] | Ledger) -> Iterable[tuple[int, bytes]]:
     """Slots that follow one another are written together."""
+    if isinstance(marks, Ledger):
+        yield 0, bytes(marks)
+        return
     start, text = -1, bytearray()
     for slot in sorted(marks):
         if text and slot != start + len(text):
