@@ -20,8 +20,9 @@ from tocsin import clock
 from tocsin.domain.deliveries import Answer
 from tocsin.push.encryption import MessageKey, encrypt, seal
 from tocsin.push.sender import Envelope, OnAnswer
+from tocsin.store.client import Script
+from tocsin.store.ledgers import Ledgers, Recipient
 from tocsin.store.runs import Claim
-from tocsin.store.windows import Opened, Paced, Windows
 from tocsin_workers import keyring, letters
 
 _SEALED_EACH = 200
@@ -109,14 +110,14 @@ class Recorder:
 
 
 def note_turns(patch: pytest.MonkeyPatch) -> None:
-    """Each window is opened and sent in one task, so what is noted at the opening is known at the sending."""
-    read = Windows.open
+    """Each window is asked for and sent in one task, so what is noted at the asking is known at the sending."""
+    ask = Ledgers.trying
 
-    async def open_(windows: Windows, claim: Claim, slots: Sequence[int], paced: Paced) -> Opened:
+    def trying(ledgers: Ledgers, claim: Claim, slots: Sequence[int]) -> Script[list[Recipient] | None]:
         _TURN.set(clock.now().timestamp())
-        return await read(windows, claim, slots, paced)
+        return ask(ledgers, claim, slots)
 
-    patch.setattr(Windows, "open", open_)
+    patch.setattr(Ledgers, "trying", trying)
 
 
 class Subscribed(NamedTuple):
