@@ -205,6 +205,9 @@ class Planner:
         if decision is None and (shared := self._sets.get(number)) is not None:
             decision = decide_as(personal, self.audience, shared, now)
             answers.decisions[number, personal] = decision
+            if decision.until is not None:
+                # Other shards' planners, which may not have read this set, look the mark up and need its end.
+                answers.quiet[number] = decision.until
         return decision
 
     def _quiet_until(self, answers: Answers, number: int, now: datetime) -> datetime | None:
