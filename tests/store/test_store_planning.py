@@ -85,9 +85,11 @@ async def test_another_shard_knows_when_its_deferred_are_asked_again(store: Stor
     """Once it did not: what it looked up had been found out by another, and its readers were forgotten."""
     quiet, later = await number(store, **QUIET), NOW + timedelta(minutes=1)
 
-    plans = [await plan(planners.of(WORLD), quiet, now=later) for _ in range(2)]
+    nobody = await plan(planners.of(WORLD), quiet, now=later, among=set())
+    somebody = await plan(planners.of(WORLD), quiet, now=later, among={0})
 
-    assert [each.first_until for each in plans] == [datetime(2026, 3, 3, 7, tzinfo=UTC)] * 2
+    assert (marks(nobody), marks(somebody)) == ("-", "d")
+    assert somebody.first_until == datetime(2026, 3, 3, 7, tzinfo=UTC)
 
 
 async def test_who_is_under_a_cap(store: Store, planners: Planners) -> None:
