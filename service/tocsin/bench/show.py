@@ -12,7 +12,7 @@ from tocsin.bench.report import GoalResult, Report, Row
 def show(report: Report, console: Console) -> None:
     titles = ("messages/s", "from–to", "µs CPU", "× async", "sink")
     numbers = [Column(title, justify="right", no_wrap=True) for title in titles]
-    table = Table(Column("sender", no_wrap=True), *numbers, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(Column("sender", no_wrap=True), *numbers, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for row in report.rows:
         table.add_row(*_cells(row))
     console.print(table)
@@ -26,7 +26,8 @@ def show(report: Report, console: Console) -> None:
         console.print(line, highlight=False, markup=False)
     for warning in report.warnings:
         console.print(f"[yellow]{warning}[/]", highlight=False)
-    console.print("× async: times pywebpush-async, the median of the rounds' own ratios; sink: how busy its CPU was.", highlight=False)
+    console.print("× async: times pywebpush-async, the median of the rounds' own ratios.", highlight=False)
+    console.print("sink: how busy its CPU was.", highlight=False)
     console.print(report.statement)
 
 
