@@ -110,7 +110,9 @@ def _tick(x: float, top: float, bottom: float, text: str) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.3g} s"
 
 
 def _svg(height: float, title: str, report: Report, parts: Sequence[str]) -> str:

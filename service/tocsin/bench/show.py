@@ -10,15 +10,9 @@ from tocsin.bench.report import GoalResult, Report, Row
 
 
 def show(report: Report, console: Console) -> None:
-    table = Table(
-        Column("sender", no_wrap=True),
-        *(
-            Column(title, justify="right")
-            for title in ("messages/s", "lowest–highest", "µs CPU", "× async", "sink busy")
-        ),
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    titles = ("messages/s", "from–to", "µs CPU", "× async", "sink")
+    numbers = [Column(title, justify="right", no_wrap=True) for title in titles]
+    table = Table(Column("sender", no_wrap=True), *numbers, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for row in report.rows:
         table.add_row(*_cells(row))
     console.print(table)
@@ -33,17 +27,18 @@ def show(report: Report, console: Console) -> None:
     for warning in report.warnings:
         console.print(f"[yellow]{warning}[/]", highlight=False)
     console.print("× async: times pywebpush-async, the median of the rounds' own ratios.", highlight=False)
+    console.print("sink: how busy its CPU was.", highlight=False)
     console.print(report.statement)
 
 
 def _cells(row: Row) -> list[str]:
     if row.messages_per_second is None:
-        return [row.name, "not installed" if row.state == "not_installed" else "failed", "", "", "", ""]
+        return [row.name, "–", "not installed" if row.state == "not_installed" else "failed", "", "", ""]
     return [
         row.name,
         f"{row.messages_per_second:,.0f}",
         f"{row.lowest:,.0f}–{row.highest:,.0f}",
-        "–" if row.cpu_microseconds_per_message is None else f"{row.cpu_microseconds_per_message:,.1f}",
+        "–" if row.cpu_microseconds_per_message is None else f"{row.cpu_microseconds_per_message:,.0f}",
         "–" if row.ratio_to_pywebpush_async is None else f"{row.ratio_to_pywebpush_async:.2f}",
         "–" if row.sink_busy is None else f"{row.sink_busy:.0%}",
     ]

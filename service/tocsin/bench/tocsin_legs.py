@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,8 +15,9 @@ from tocsin.bench import plan
 from tocsin.bench.job import Job, MakeSender, Recipient
 from tocsin.domain.deliveries import Answer
 from tocsin.push.curl_sender import CurlSender
-from tocsin.push.encryption import MessageKey, derive, encrypt, pad, seal
+from tocsin.push.encryption import derive, encrypt, pad, seal
 from tocsin.push.guard import Guard
+from tocsin.push.prekeys import Seal, day_of
 from tocsin.push.sender import Envelope
 from tocsin.push.vapid import ApplicationServer
 
@@ -48,7 +50,8 @@ class TocsinLeg:
         self._sender = CurlSender(ca_bundle=job.ca_file, guard=Guard([job.connect_to]))
         self._padded = pad(job.payload.encode())
         self._readers: list[_Reader] = []
-        self._keys: list[MessageKey] = []
+        self._seal = Seal(secrets.token_bytes(32), b"bench")
+        self._entries: list[bytes] = []
 
     async def prepare(self, recipients: Sequence[Recipient]) -> None:
         self._readers = [
@@ -69,8 +72,12 @@ class TocsinLeg:
         await self._sender.close()
 
     def _derive(self) -> None:
-        # Where prekeys are stored sealed, opening them belongs into `_body`, on the clock of every leg that uses them.
-        self._keys = [derive(reader.p256dh, reader.auth) for reader in self._readers]
+        """The prekeys as their server keeps them: opening one is part of sending."""
+        today = day_of(clock.now())
+        self._entries = [
+            self._seal.close(derive(reader.p256dh, reader.auth), reader.p256dh, reader.auth, today)
+            for reader in self._readers
+        ]
 
     async def _lane(self, windows: Iterator[range], accepted: Callable[[], None]) -> None:
         def heard(_number: int, answer: Answer) -> None:
@@ -87,17 +94,20 @@ class TocsinLeg:
         return Envelope(
             url=endpoint,
             authorization=self._server.authorization(endpoint[: endpoint.index("/", 8)], now),
-            body=self._body(number),
+            body=self._body(number, now),
             ttl=14_400,
             urgency="high",
             collapse_key="n2vQ0y3mUqk4h8rT1xWbZ6eJ5cLd7pSf",
         )
 
-    def _body(self, number: int) -> bytes:
-        if self._prekeyed:
-            return seal(self._keys[number], self._padded)
+    def _body(self, number: int, now: datetime) -> bytes:
         reader = self._readers[number]
-        return encrypt(self._padded, reader.p256dh, reader.auth)
+        if not self._prekeyed:
+            return encrypt(self._padded, reader.p256dh, reader.auth)
+        key = self._seal.open(self._entries[number], reader.p256dh, reader.auth, day_of(now))
+        if key is None:
+            raise Unaccepted("a prekey that was just made does not open")
+        return seal(key, self._padded)
 
 
 LEGS: dict[str, MakeSender] = {
