@@ -32,6 +32,8 @@ from tocsin.store.store import Store
 from town import ADMIN_KEY, free_port
 
 LIMIT_MS = 100.0
+# On a machine with other work a step may fail by that; one that fails so often fails by itself.
+TRIES = 3
 # The whole of what sheds, switched off: what the same load does to registrations then.
 UNSHED = (
     "import sys; from tocsin.api import load; load.MOST_IN_WORK = load.MOST_LAG = 10**9;"
@@ -137,12 +139,13 @@ def passes(measured: Measured) -> bool:
 
 async def sustained(at: Scene, flow: Callable[[float], Flow], first: float, seconds: float) -> dict[str, Any]:
     """The highest rate that keeps the limit: up by half until one does not, then between the two."""
-    good: dict[str, Any] = {"rate": 0.0}
+    good: dict[str, Any] = {"rate": 0.0, "p50_ms": 0.0, "p99_ms": 0.0, "cpu_ms": float("inf"), "core": 0.0}
     bad, rate = float("inf"), first
     while bad / max(good["rate"], 1.0) > 1.1:
-        measured, core = await at.measure([flow(rate)], seconds)
-        if not passes(measured["it"]):  # once more: on a machine with other work a step may fail by its fault
+        for _ in range(TRIES):
             measured, core = await at.measure([flow(rate)], seconds)
+            if passes(measured["it"]):
+                break
         it = measured["it"]
         told = f"{rate:7.0f}/s  p50 {it.ms(0.5):6.1f}  p99 {it.ms(0.99):7.1f} ms  core {core:4.0%}"
         late, failed = it.ms(0.99, "late"), dict(it.failed) or ""
@@ -210,7 +213,7 @@ FLOWS: dict[str, Callable[[Scene], Awaitable[Callable[[float], Flow]]]] = {
 
 
 async def mixed(options: argparse.Namespace, registering: float, receipts: float) -> list[dict[str, Any]]:
-    """Registrations at half of what a core takes, alone and beside three times the receipts that it takes."""
+    """Registrations alone, and beside more receipts than a core takes."""
     rows = []
     for name, shedding, beside in (
         ("alone", True, False),
@@ -219,20 +222,20 @@ async def mixed(options: argparse.Namespace, registering: float, receipts: float
     ):
         async with scene(options.core, shedding) as at:
             told = made.receipts(await an_alert(at))
-            flows = [Flow("register", made.registrations(), (201,), registering / 2)]
+            flows = [Flow("register", made.registrations(), (201,), registering)]
             await at.measure(flows, options.seconds)  # warm
             if beside:
-                flows.append(Flow("receipts", told, (204,), receipts * 3, shed=503))
+                flows.append(Flow("receipts", told, (204,), receipts, shed=503))
             measured, core = await at.measure(flows, options.seconds * 2)
         registered_, told_of = measured["register"], measured.get("receipts", Measured())
         rows.append(
             {
                 "load": name,
-                "registrations_per_second": registering / 2,
+                "registrations_per_second": registering,
                 "p50_ms": registered_.ms(0.5),
                 "p99_ms": registered_.ms(0.99),
                 "failed": dict(registered_.failed),
-                "receipts_per_second": receipts * 3 if beside else 0.0,
+                "receipts_per_second": receipts if beside else 0.0,
                 "receipts_shed": len(told_of.shed_seconds) / told_of.sent if beside else 0.0,
                 "receipts_failed": dict(told_of.failed),
                 "client_late_p99_ms": registered_.ms(0.99, "late"),
@@ -254,7 +257,7 @@ def table(figures: dict[str, Any]) -> str:
     if figures["mixed"]:
         lines += [
             "",
-            "| registrations at half of that | a second | p50 | p99 | receipts a second | of them shed |",
+            "| registrations | a second | p50 | p99 | receipts a second | of them shed |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
     for row in figures["mixed"]:
@@ -266,11 +269,12 @@ def table(figures: dict[str, Any]) -> str:
 
 async def run(options: argparse.Namespace) -> None:
     os.sched_setaffinity(0, {options.client_core})
-    kinds = await singles(options)
-    both = []
-    if "register" in kinds and "receipts" in kinds:
-        print("  mixed", file=sys.stderr)
-        both = await mixed(options, kinds["register"]["rate"], kinds["receipts"]["rate"])
+    rates, kinds = options.mixed, {}
+    if rates is None:
+        kinds = await singles(options)
+        if not options.only:  # half of the registrations that a core takes, and three times the receipts
+            rates = kinds["register"]["rate"] / 2, kinds["receipts"]["rate"] * 3
+    both = await mixed(options, *rates) if rates else []
     figures = {
         "limit_p99_ms": LIMIT_MS,
         "seconds_a_step": options.seconds,
@@ -289,5 +293,7 @@ if __name__ == "__main__":
     parser.add_argument("--core", type=int, default=1, help="that API and store share")
     parser.add_argument("--client-core", type=int, default=0)
     parser.add_argument("--only", action="append", choices=tuple(FLOWS), help="one kind; may be given again")
+    both = ("REGISTRATIONS", "RECEIPTS")
+    parser.add_argument("--mixed", nargs=2, type=float, metavar=both, help="only both at once, so many a second")
     parser.add_argument("--json", metavar="FILE")
     asyncio.run(run(parser.parse_args()))
