@@ -41,7 +41,7 @@ def registration(topics: Sequence[str]) -> dict[str, Any]:
 
 
 def registrations(chance: random.Random | None = None) -> Iterator[bytes]:
-    chance = chance or random.Random(2)  # noqa: S311 (as there)
+    chance = chance or random.Random(2)
     for number in itertools.count():
         topics = chance.sample(TOPICS, chance.randint(1, 3))
         yield request("POST", "/v1/subscriptions", registration(topics), f"X-Forwarded-For: {address(number)}")

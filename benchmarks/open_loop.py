@@ -94,7 +94,7 @@ class Load:
         self._port = port
         self._flows = flows
         self._seconds = seconds
-        self._chance = random.Random(seed)  # noqa: S311 (a load, the same each time)
+        self._chance = random.Random(seed)
         self._idle: list[_Connection] = []
         self._open = 0
         self._waiting: deque[tuple[Flow, float, bytes]] = deque()

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         le=64,
         description="Processes of each worker that sends. Default: half of the cores, since two workers send.",
     )
+    prekeys: int = Field(
+        1, ge=0, le=8, description="Message keys made ahead for each subscription while no alert is sent; 0: none."
+    )
     receipts: Keeping = Field(
         Keeping.AGGREGATE,
         description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
@@ -274,7 +277,7 @@ class Settings(BaseSettings):
         return self.broker_url or f"unix://{self.socket_dir}/cache.sock?db=0"
 
     @cached_property
-    def prekeys(self) -> str:
+    def prekey_server(self) -> str:
         return self.prekey_url or f"unix://{self.socket_dir}/cache.sock?db=1"
 
     @model_validator(mode="after")

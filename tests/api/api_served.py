@@ -154,7 +154,7 @@ def served_settings(servers: Settings, folder: Path, **given: Any) -> Settings:
         "data_dir": folder,
         "store_url": servers.store,
         "broker_url": servers.broker,
-        "prekey_url": servers.prekeys,
+        "prekey_url": servers.prekey_server,
         "admin_key": ADMIN_KEY,
         "subscribe_rate": "off",
         "alert_rate": "off",

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from store_hands import ALL, store_ms
 from store_sound import Died, MortalServer
-from store_workers import FreePace, PlayedRuntime, Sent, Worker, an_application_server, nothing
+from store_workers import PlayedRuntime, Sent, Worker, an_application_server, at_free_pace, nothing
 from test_store_repeats import everything
 
 from samples import an_alert
@@ -223,7 +223,7 @@ async def test_an_alert_at_work_goes_on_and_ends_with_an_exact_account(store: St
         requests.extend(sent.alerts)
 
     own = Store(servers)
-    own.pace = FreePace()  # type: ignore[assignment]
+    at_free_pace(own)
     worker = Worker(PlayedRuntime(servers, own, SERVER), ALL, repeat(201), sends, nothing)
     for _ in range(200):
         await worker.go()

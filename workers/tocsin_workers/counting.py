@@ -2,14 +2,14 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from tocsin import clock
-from tocsin.domain.deliveries import Answer, Outcome
+from tocsin.domain.deliveries import Answer, Rule
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.progress import time_bucket
-from tocsin.store.processes import Counted, Processes
+from tocsin.store.processes import MADE, Counted, Processes
 
 _EVERY_SECONDS = 1.0
 _RATE_SECONDS = 5.0
@@ -23,16 +23,27 @@ class Counting:
         self._written = 0.0
         self._recent: dict[str, deque[tuple[float, int]]] = {}
 
-    def answer(self, push_service: str, answer: Answer, outcome: Outcome) -> None:
+    def answers(self, push_service: str, answers: Sequence[Answer], rules: Sequence[Rule]) -> None:
         counted = self._counted
-        counted.statuses.setdefault(push_service, Counter())[answer.label] += 1
-        counted.outcomes.setdefault(push_service, Counter())[outcome] += 1
-        counted.latency.setdefault(push_service, Counter())[str(time_bucket(answer.seconds))] += 1
+        for counts, names in (
+            (counted.statuses, [answer.label for answer in answers]),
+            (counted.outcomes, [rule.outcome for rule in rules]),
+            (counted.latency, [str(time_bucket(answer.seconds)) for answer in answers]),
+        ):
+            counts.setdefault(push_service, Counter()).update(names)
 
     def accepted(self, queue: str, count: int, buckets: Mapping[int, int] | None = None) -> None:
         """So many were; `buckets` are the seconds that they had waited, of those for whom that says anything."""
         self._counted.accepted_in.update({str(bucket): waited for bucket, waited in (buckets or {}).items()})
         self._recent.setdefault(queue, deque()).append((time.monotonic(), count))
+
+    def prekey(self, used: bool) -> None:
+        """A message was encrypted, with a key made ahead or not."""
+        self._counted.prekeys["used" if used else "missed"] += 1
+
+    def prekeys_made(self, count: int) -> None:
+        self._counted.prekeys["made"] += count
+        self._recent.setdefault(MADE, deque()).append((time.monotonic(), count))
 
     async def write_if_due(self) -> None:
         if time.monotonic() - self._written > _EVERY_SECONDS:

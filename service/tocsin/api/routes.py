@@ -1,6 +1,19 @@
 """Every route, on one screen."""
 
-from tocsin.api import drafts, editors, export, failures, history, ops, pages, readers, receipts, recent, topics
+from tocsin.api import (
+    drafts,
+    editors,
+    export,
+    failures,
+    history,
+    ops,
+    pages,
+    prekeys,
+    readers,
+    receipts,
+    recent,
+    topics,
+)
 from tocsin.api.drafts import Approval
 from tocsin.api.export import SubscriptionExport
 from tocsin.api.history import History
@@ -26,6 +39,7 @@ from tocsin.api.models import (
     SubscriptionView,
     TestPushed,
 )
+from tocsin.api.prekeys import PrekeysView
 from tocsin.api.receipts import Receipt
 from tocsin.api.recent import RecentAlerts, RecentQuery
 from tocsin.api.route import Route
@@ -120,6 +134,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/ops/queues", ops.queues, "Depth and age of the queues", "ops", {200: QueuesView}, role=Role.OPS),
     Route("GET", "/v1/ops/push-services", ops.push_services, "What the push services answer", "ops",
           {200: PushServicesView}, role=Role.OPS),
+    Route("GET", "/v1/ops/prekeys", prekeys.prekeys, "The stock of message keys made ahead", "ops",
+          {200: PrekeysView}, role=Role.OPS),
     Route("GET", "/v1/ops/failures", failures.list_failures, "Recipients that were set aside", "ops",
           {200: FailureList}, role=Role.OPS),
     Route("POST", "/v1/ops/failures/{id}/replay", failures.replay, "Try a recipient again", "ops",

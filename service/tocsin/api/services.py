@@ -21,6 +21,7 @@ from tocsin.push.sender import Sender
 from tocsin.push.vapid import ApplicationServer
 from tocsin.recent import Recent
 from tocsin.settings import Settings
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.proxies import Proxies
 from tocsin.store.queues import Queues
 from tocsin.store.rates import Rates
@@ -40,6 +41,7 @@ class Services:
     recent: Recent
     queues: Queues
     rates: Rates
+    prekeys: Prekeys
     proxies: Proxies
     turns: Turns
     load: Load
@@ -72,6 +74,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recent=Recent(store),
             queues=Queues(store, settings.broker),
             rates=Rates(store.server),
+            prekeys=Prekeys(settings.prekey_server, settings.prekeys),
             proxies=Proxies(store.server),
             turns=Turns(),
             load=load,
@@ -89,6 +92,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             await cautions.close()
             await wake_ups.close()
             await sender.close()
+            await made.prekeys.close()
             await made.queues.close()
 
 

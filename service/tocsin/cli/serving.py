@@ -6,12 +6,10 @@ import logging
 import warnings
 from contextlib import suppress
 
-from aiohttp import web
-
 from tocsin import logs
-from tocsin.api.app import make_app
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import QUEUES
+from tocsin.jobs import celery_app
 from tocsin.push.guard import Guard
 from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid import ApplicationServer
@@ -23,6 +21,10 @@ SHUTDOWN_SECONDS = 5.0
 
 
 def serve_api() -> None:
+    from aiohttp import web  # noqa: PLC0415 (a worker has no use for them)
+
+    from tocsin.api.app import make_app  # noqa: PLC0415
+
     logs.configure()
     settings = load()
     asyncio.run(_check_schema(settings))
@@ -41,7 +43,7 @@ def serve_api() -> None:
         raise Misconfigured(f"port {settings.port} on {settings.host}: {error.strerror}") from None
 
 
-async def _pass_over_what_stays(_: web.Application) -> None:
+async def _pass_over_what_stays(_: object) -> None:
     """Modules and models stay for good: looking through them for garbage stops all calls for over 100 ms each time."""
     gc.collect()
     gc.freeze()
@@ -95,6 +97,6 @@ async def _check_schema(settings: Settings) -> None:
 def serve_beat() -> None:
     """Celery's beat; it keeps nothing, since missing a tick or ticking twice changes nothing."""
     logs.configure()
-    from tocsin_workers.app import app  # noqa: PLC0415 (as above)
-
-    app.start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="])
+    celery_app(load()).start(
+        ["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="]
+    )

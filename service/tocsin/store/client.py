@@ -1,10 +1,11 @@
 """The connection to a server, and its failures told as ours."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -25,16 +26,28 @@ _CONNECTIONS = 100
 
 Argument = str | bytes | int | float
 
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Script(Generic[Found]):
+    """One call of `scripts/<name>.lua`, and what its answer means."""
+
+    name: str
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+    read: Callable[[Any], Found]
+
 
 class Server:
     """One server. `run` calls a script by its name; `redis` is there for plain commands. With `gathers` all that is
     asked of it in the same moment goes together (store/gathering.py).
 
-    Only a lost connection is tried again, once: after a restart of the server every pooled connection is stale. A
-    time-out is not, since the caller waits.
+    Only a lost connection is tried again, `retries` times: after a restart of the server every pooled connection is
+    stale. A time-out is not, since the caller waits.
     """
 
-    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, gathers: bool = False) -> None:
+    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1, gathers: bool = False) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
             # A burst waits its turn: the usual pool refuses the 101st, which looks like a store that is down.
@@ -45,7 +58,7 @@ class Server:
             socket_connect_timeout=timeout,
             **({} if url.startswith("unix:") else {"socket_keepalive": True}),
             health_check_interval=30,
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
         )
         # Typed as Any: the client's own types allow text, and nothing here is ever decoded.
         self.redis: Any = (GatheringRedis if gathers else Redis).from_pool(pool)
@@ -58,8 +71,36 @@ class Server:
             try:
                 return await self.redis.evalsha(sha, len(keys), *keys, *arguments)
             except NoScriptError:  # the server was restarted or flushed
-                await self.redis.script_load(_source(script))
+                await self._load(script)
                 return await self.redis.evalsha(sha, len(keys), *keys, *arguments)
+
+    async def call(self, script: Script[Found]) -> Found:
+        return script.read(await self.run(script.name, script.keys, *script.arguments))
+
+    async def together(self, *scripts: Script[Any]) -> list[Any]:
+        """Several in one trip, each read. Their order is no promise: those that a restarted server does not know run
+        after the others."""
+        async with answering():
+            answers = await self._at_once(scripts)
+            unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                for name in {scripts[place].name for place in unknown}:
+                    await self._load(name)
+                again = await self._at_once([scripts[place] for place in unknown])
+                for place, answer in zip(unknown, again, strict=True):
+                    answers[place] = answer
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    raise answer
+        return [script.read(answer) for script, answer in zip(scripts, answers, strict=True)]
+
+    async def _at_once(self, scripts: Sequence[Script[Any]]) -> list[Any]:
+        return await self._together(
+            *[
+                ("EVALSHA", await self._sha(script.name), len(script.keys), *script.keys, *script.arguments)
+                for script in scripts
+            ]
+        )
 
     async def run_after(
         self, before: Sequence[Argument], script: str, keys: Sequence[str], *arguments: Argument
@@ -88,8 +129,11 @@ class Server:
 
     async def _sha(self, script: str) -> str:
         if script not in self._shas:
-            self._shas[script] = await self.redis.script_load(_source(script))
+            await self._load(script)
         return self._shas[script]
+
+    async def _load(self, script: str) -> None:
+        self._shas[script] = await self.redis.script_load(_source(script))
 
     async def ping(self) -> None:
         async with answering():

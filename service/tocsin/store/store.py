@@ -7,10 +7,12 @@ from tocsin.store.client import SOCKET_TIMEOUT, Server
 from tocsin.store.drafts import Drafts
 from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
+from tocsin.store.idleness import Idleness
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
 from tocsin.store.pauses import Pauses
+from tocsin.store.prekeys import PrekeySecret
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
@@ -22,21 +24,24 @@ from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
 from tocsin.store.topics import Topics
 from tocsin.store.warnings import Warnings
+from tocsin.store.windows import Windows
 
 
 class Store:
     """`async with Store(settings)` closes the connections."""
 
     def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT, gathers: bool = False) -> None:
-        self.server = Server(settings.store, timeout, gathers)
+        self.server = Server(settings.store, timeout, gathers=gathers)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
         self.drafts = Drafts(self.server)
         self.failures = Failures(self.server)
+        self.idleness = Idleness(self.server)
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
         self.pauses = Pauses(self.server)
+        self.prekey_secret = PrekeySecret(self.server)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
@@ -49,6 +54,7 @@ class Store:
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
         self.warnings = Warnings(self.server)
+        self.windows = Windows(self.server, self.runs, self.pace, self.ledgers)
 
     async def __aenter__(self) -> "Store":
         return self

@@ -6,6 +6,7 @@ or the reconciler, completes. Who is expected is written once: after a deletion 
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -214,6 +215,19 @@ class Subscriptions:
             await self.forget(address, left.digest, now_ms)
         await self._give_up(address, now_ms)
         return True
+
+    async def records(self, shard: str) -> dict[int, bytes]:
+        """All of a shard, packed, by slot."""
+        async with answering():
+            rows = await self._server.redis.hgetall(shard_key(shard, "records"))
+        return {int(slot): packed for slot, packed in rows.items()}
+
+    async def sizes(self, shards: Sequence[str]) -> list[int]:
+        """How many records each of these shards has."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for shard in shards:
+                pipe.hlen(shard_key(shard, "records"))
+            return [int(size) for size in await pipe.execute()]
 
     async def record_at(self, address: Address) -> Record | None:
         """Raises UnknownRecord for one that a newer version wrote."""
