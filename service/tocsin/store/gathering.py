@@ -69,7 +69,7 @@ class GatheringRedis(Redis):
     async def _travel(self, aboard: Sequence[tuple[Command, dict[str, Any]]]) -> list[Any]:
         if len(aboard) == 1:  # a pipeline costs half as much again as a command alone
             ((command, options),) = aboard
-            return [await super().execute_command(*command, **options)]
+            return [await super().execute_command(*command, **options)]  # type: ignore[no-untyped-call]
         async with self.pipeline(transaction=False) as pipe:
             for command, options in aboard:
                 pipe.execute_command(*command, **options)
