@@ -180,6 +180,10 @@ class FreePermits:
     def go_on(self, *_: object) -> None: ...
     def prove(self, *_: object) -> None: ...
     def started(self, *_: object) -> None: ...
+
+    def may_keep(self, *_: object) -> bool:
+        return True
+
     async def give_back(self, *_: object) -> None: ...
 
     async def take(self, _: Lane, wanted: int, __: bool = False) -> int:
@@ -204,8 +208,11 @@ class Silent:
 class NoKeyrings:
     """No prekeys: every message is encrypted afresh."""
 
-    async def take(self, *_: object) -> Keyring:
-        return Keyring()
+    def empty(self) -> Keyring:
+        return Keyring(None)
+
+    async def take(self, keyring: Keyring, _: str, slots: Sequence[int]) -> None:
+        keyring.add(slots, {}, None)
 
 
 @dataclass

@@ -102,10 +102,20 @@ class Permits:
                     await self._freed.wait_for(lambda: self._may(lane, urgent))
             if not self._may(lane, urgent):
                 return 0
-            fair = self._fair(lane, urgent)
-            taken = min(wanted, max(_WHOLE_WINDOW, fair // _WINDOWS), self._left(lane, urgent))
+            taken = min(wanted, self._window(lane, urgent), self._left(lane, urgent))
             self._taken[lane] += taken
             return taken
+
+    def may_keep(self, lane: Lane, held: int, wanted: int, urgent: bool = False) -> bool:
+        """Whether the next window may have those of the last, and would not get more by asking anew."""
+        left = self._left(lane, urgent)
+        if left < 0 or (not urgent and self._is_urgent(lane[1])):
+            return False
+        return min(wanted, self._window(lane, urgent), left + held) <= held
+
+    def _window(self, lane: Lane, urgent: bool) -> int:
+        """The most that goes at once."""
+        return max(_WHOLE_WINDOW, self._fair(lane, urgent) // _WINDOWS)
 
     async def give_back(self, lane: Lane, count: int) -> None:
         async with self._freed:

@@ -56,17 +56,19 @@ class Sink:
 
 @asynccontextmanager
 async def open_sink(
-    folder: Path, certificate: Path, key: Path, cpu: int, kind: SinkKind, delay_ms: int = 0
+    folder: Path, certificate: Path, key: Path, cpu: int | None, kind: SinkKind, delay_ms: int = 0
 ) -> AsyncIterator[Sink]:
-    """Listens when it is given; `folder` is made, `delay_ms` is for our own. Raises Misconfigured where it does not
-    start."""
+    """Listens when it is given; `folder` is made, `cpu` is None for any, `delay_ms` is for our own. Raises
+    Misconfigured where it does not start."""
     port = _free_port()
     folder.mkdir(mode=0o700)
     command = _command(kind, folder, port, certificate, key, delay_ms)
+    if cpu is not None:
+        command = pinned(cpu, command)
     log = folder / "sink.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *pinned(cpu, command), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
         await _listening(process, port, kind, log)
