@@ -11,9 +11,7 @@ import json
 import os
 import platform
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,85 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import aiohttp
 import api_requests as made
-from open_loop import Flow, Load, Measured
+from api_scene import Scene, scene
+from open_loop import Flow, Measured
 
 from tocsin import clock
-from tocsin.cli.embedded import embedded_parts
-from tocsin.cli.parts import Part, Running
-from tocsin.cli.up import settings_for_parts
-from tocsin.settings import Settings
 from tocsin.store.store import Store
-from town import ADMIN_KEY, free_port
+from town import ADMIN_KEY
 
 LIMIT_MS = 100.0
-# The whole of what sheds, switched off: what the same load does to registrations then.
-UNSHED = (
-    "import sys; from tocsin.api import load; load.MOST_IN_WORK = load.MOST_LAG = 10**9;"
-    "from tocsin.cli.main import main; sys.argv = ['tocsin', 'api']; main()"
-)
-
-
-class Scene:
-    """A store and an API process on a core of their own."""
-
-    def __init__(self, settings: Settings, processes: list[Running]) -> None:
-        self.settings = settings
-        self.origin = f"http://127.0.0.1:{settings.port}"
-        self._processes = processes
-
-    def cpu_seconds(self) -> float:
-        """What API and store have used since they began."""
-        ticks = 0
-        for process in self._processes:
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    async def measure(self, flows: list[Flow], seconds: float) -> tuple[dict[str, Measured], float]:
-        """What was measured, and the share of a core that it took."""
-        before = self.cpu_seconds()
-        measured = await Load(self.settings.port, flows, seconds).run()
-        return measured, (self.cpu_seconds() - before) / seconds
-
-    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, self.origin + path, json=body, headers=headers) as reply,
-        ):
-            return await reply.json()
-
-
-@asynccontextmanager
-async def scene(core: int, shedding: bool = True, **changes: str) -> AsyncIterator[Scene]:
-    with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
-        given = {"data_dir": folder, "port": port, "admin_key": ADMIN_KEY, "trusted_proxies": "127.0.0.1"}
-        settings, environment = settings_for_parts(**given, **changes)
-        argv = [sys.executable, "-m", "tocsin.cli.main", "api"] if shedding else [sys.executable, "-c", UNSHED]
-        processes = [Running(part, environment, folder) for part in (*embedded_parts(settings), Part("api", argv))]
-        try:
-            for process in processes:
-                await process.start()
-                assert process.pid is not None
-                os.sched_setaffinity(process.pid, {core})
-            at = Scene(settings, processes)
-            await ready(at)
-            yield at
-        finally:
-            for process in reversed(processes):
-                process.kill_session()
-                await process.ended()
-
-
-async def ready(at: Scene) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if (await at.call("GET", "/readyz"))["ready"] and (await at.call("GET", "/v1/site"))["topics"]:
-                    return
-            except (aiohttp.ClientError, KeyError):
-                pass
-            await asyncio.sleep(0.1)
+# On a machine with other work a step may fail by that; one that fails so often fails by itself.
+TRIES = 3
 
 
 async def an_alert(at: Scene) -> str:
@@ -137,19 +66,19 @@ def passes(measured: Measured) -> bool:
 
 async def sustained(at: Scene, flow: Callable[[float], Flow], first: float, seconds: float) -> dict[str, Any]:
     """The highest rate that keeps the limit: up by half until one does not, then between the two."""
-    good: dict[str, Any] = {"rate": 0.0}
+    good: dict[str, Any] = {"rate": 0.0, "p50_ms": 0.0, "p99_ms": 0.0, "core": 0.0}
     bad, rate = float("inf"), first
     while bad / max(good["rate"], 1.0) > 1.1:
-        measured, core = await at.measure([flow(rate)], seconds)
-        if not passes(measured["it"]):  # once more: on a machine with other work a step may fail by its fault
+        for _ in range(TRIES):
             measured, core = await at.measure([flow(rate)], seconds)
+            if passes(measured["it"]):
+                break
         it = measured["it"]
         told = f"{rate:7.0f}/s  p50 {it.ms(0.5):6.1f}  p99 {it.ms(0.99):7.1f} ms  core {core:4.0%}"
         late, failed = it.ms(0.99, "late"), dict(it.failed) or ""
         print(f"    {told}  client late p99 {late:.1f} ms  shed {len(it.shed_seconds)}  {failed}", file=sys.stderr)
         if passes(it):
-            cpu = core * seconds / it.sent * 1000
-            good = {"rate": rate, "p50_ms": it.ms(0.5), "p99_ms": it.ms(0.99), "cpu_ms": cpu, "core": core}
+            good = {"rate": rate, "p50_ms": it.ms(0.5), "p99_ms": it.ms(0.99), "core": core}
         else:
             bad = rate
         rate = rate * 1.5 if bad == float("inf") else (good["rate"] or bad / 4) * 0.5 + bad * 0.5
@@ -210,7 +139,7 @@ FLOWS: dict[str, Callable[[Scene], Awaitable[Callable[[float], Flow]]]] = {
 
 
 async def mixed(options: argparse.Namespace, registering: float, receipts: float) -> list[dict[str, Any]]:
-    """Registrations at half of what a core takes, alone and beside three times the receipts that it takes."""
+    """Registrations alone, and beside more receipts than a core takes."""
     rows = []
     for name, shedding, beside in (
         ("alone", True, False),
@@ -219,20 +148,20 @@ async def mixed(options: argparse.Namespace, registering: float, receipts: float
     ):
         async with scene(options.core, shedding) as at:
             told = made.receipts(await an_alert(at))
-            flows = [Flow("register", made.registrations(), (201,), registering / 2)]
+            flows = [Flow("register", made.registrations(), (201,), registering)]
             await at.measure(flows, options.seconds)  # warm
             if beside:
-                flows.append(Flow("receipts", told, (204,), receipts * 3, shed=503))
+                flows.append(Flow("receipts", told, (204,), receipts, shed=503))
             measured, core = await at.measure(flows, options.seconds * 2)
         registered_, told_of = measured["register"], measured.get("receipts", Measured())
         rows.append(
             {
                 "load": name,
-                "registrations_per_second": registering / 2,
+                "registrations_per_second": registering,
                 "p50_ms": registered_.ms(0.5),
                 "p99_ms": registered_.ms(0.99),
                 "failed": dict(registered_.failed),
-                "receipts_per_second": receipts * 3 if beside else 0.0,
+                "receipts_per_second": receipts if beside else 0.0,
                 "receipts_shed": len(told_of.shed_seconds) / told_of.sent if beside else 0.0,
                 "receipts_failed": dict(told_of.failed),
                 "client_late_p99_ms": registered_.ms(0.99, "late"),
@@ -245,16 +174,16 @@ async def mixed(options: argparse.Namespace, registering: float, receipts: float
 
 def table(figures: dict[str, Any]) -> str:
     lines = [
-        "| | a second, highest kept | p50 | p99 | CPU of one call | a second by CPU |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| | a second | p50 | p99 | of the core |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for name, row in figures["kinds"].items():
-        by_cpu = f"{row['cpu_ms']:.2f} ms | {1000 / row['cpu_ms']:,.0f}"
-        lines.append(f"| {name} | {row['rate']:,.0f} | {row['p50_ms']:.1f} ms | {row['p99_ms']:.1f} ms | {by_cpu} |")
+        times = f"{row['p50_ms']:.1f} ms | {row['p99_ms']:.1f} ms"
+        lines.append(f"| {name} | {row['rate']:,.0f} | {times} | {row['core']:.0%} |")
     if figures["mixed"]:
         lines += [
             "",
-            "| registrations at half of that | a second | p50 | p99 | receipts a second | of them shed |",
+            "| registrations | a second | p50 | p99 | receipts a second | of them shed |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
     for row in figures["mixed"]:
@@ -266,11 +195,12 @@ def table(figures: dict[str, Any]) -> str:
 
 async def run(options: argparse.Namespace) -> None:
     os.sched_setaffinity(0, {options.client_core})
-    kinds = await singles(options)
-    both = []
-    if "register" in kinds and "receipts" in kinds:
-        print("  mixed", file=sys.stderr)
-        both = await mixed(options, kinds["register"]["rate"], kinds["receipts"]["rate"])
+    rates, kinds = options.mixed, {}
+    if rates is None:
+        kinds = await singles(options)
+        if not options.only:  # half of the registrations that a core takes, and three times the receipts
+            rates = kinds["register"]["rate"] / 2, kinds["receipts"]["rate"] * 3
+    both = await mixed(options, *rates) if rates else []
     figures = {
         "limit_p99_ms": LIMIT_MS,
         "seconds_a_step": options.seconds,
@@ -289,5 +219,7 @@ if __name__ == "__main__":
     parser.add_argument("--core", type=int, default=1, help="that API and store share")
     parser.add_argument("--client-core", type=int, default=0)
     parser.add_argument("--only", action="append", choices=tuple(FLOWS), help="one kind; may be given again")
+    both = ("REGISTRATIONS", "RECEIPTS")
+    parser.add_argument("--mixed", nargs=2, type=float, metavar=both, help="only both at once, so many a second")
     parser.add_argument("--json", metavar="FILE")
     asyncio.run(run(parser.parse_args()))

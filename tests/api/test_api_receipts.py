@@ -186,10 +186,15 @@ async def readers(api: Served, simulator: SimulatorClient, count: int) -> list[d
     return [{"subscription": reply.json["id"], "token": reply.json["token"]} for reply in made]
 
 
-async def test_individual_counts_each_browser_once(api: Served, settings: Settings, simulator: SimulatorClient) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+async def test_individual_counts_each_browser_once(
+    api: Served, settings: Settings, simulator: SimulatorClient, packed: bool
+) -> None:
     async with serve(changed(settings, receipts="individual")) as served:
         one, two = await readers(served, simulator, 2)
         alert = await begun(served)
+        if packed:  # a receipt may come when the alert is long over
+            await served.store.server.redis.set(ledger_key("fcm.0", alert), Ledger(b"aaa").packed())
 
         for event in ("shown", "clicked", "shown", "clicked", "shown"):
             assert await tell(served, alert, event, **one) == 204

@@ -57,10 +57,7 @@ class GatheringRedis(Redis):
         if not aboard:
             return
         try:
-            async with self.pipeline(transaction=False) as pipe:
-                for command, options, _ in aboard:
-                    pipe.execute_command(*command, **options)
-                answers = await pipe.execute(raise_on_error=False)
+            answers = await self._travel([(command, options) for command, options, _ in aboard])
         except BaseException as error:
             answers = [error] * len(aboard)
             if not isinstance(error, Exception):
@@ -68,6 +65,16 @@ class GatheringRedis(Redis):
         finally:
             for (_, _, asked), given in zip(aboard, answers, strict=True):
                 _answer(asked, given)
+
+    async def _travel(self, aboard: Sequence[tuple[Command, dict[str, Any]]]) -> list[Any]:
+        if len(aboard) == 1:  # a pipeline costs half as much again as a command alone
+            ((command, options),) = aboard
+            return [await super().execute_command(*command, **options)]  # type: ignore[no-untyped-call]
+        async with self.pipeline(transaction=False) as pipe:
+            for command, options in aboard:
+                pipe.execute_command(*command, **options)
+            answers: list[Any] = await pipe.execute(raise_on_error=False)
+            return answers
 
 
 def _answer(asked: asyncio.Future[Any], given: Any) -> None:

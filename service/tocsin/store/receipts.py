@@ -7,7 +7,7 @@ are set once and dropped with the ledger; an alert without ledgers takes no rece
 
 from collections.abc import Mapping, Sequence
 
-from tocsin.domain.deliveries import OUTCOMES
+from tocsin.domain.deliveries import OUTCOMES, Ledger
 from tocsin.domain.receipts import BITS, Event, events_of
 from tocsin.domain.subscriptions import Address
 from tocsin.store.alerts import LEDGERS, PREFIX, alert_key
@@ -19,7 +19,7 @@ _TOLD = PREFIX + "receipts"
 FATES = ("counted", "unknown", "shed")
 
 # Whoever was planned to get an alert may have it on screen before the window is recorded, or where its answer was lost.
-_MAY_HAVE_IT = "".join(mark for marks in OUTCOMES.values() for mark in marks)
+_MAY_HAVE_IT = frozenset(mark for marks in OUTCOMES.values() for mark in marks)
 
 
 class Receipts:
@@ -38,7 +38,13 @@ class Receipts:
     async def record(self, address: Address, alert_id: str, event: Event) -> bool:
         """Notes it for one browser; False where it was noted before, or the alert was never meant for it."""
         keys = [ledger_key(address.shard, alert_id), receipts_key(address.shard, alert_id)]
-        return bool(await self._server.run("record_receipt", keys, address.slot, BITS[event], _MAY_HAVE_IT))
+        # Read here, since no script reads a packed ledger. Who is eligible stays so once a shard is planned.
+        async with answering():
+            row = await self._server.redis.get(keys[0])
+        ledger = Ledger.read(row or b"")
+        if address.slot >= len(ledger) or ledger[address.slot] not in _MAY_HAVE_IT:
+            return False
+        return bool(await self._server.run("record_receipt", keys, address.slot, BITS[event]))
 
     async def of(self, address: Address, alert_ids: Sequence[str]) -> dict[str, list[Event]]:
         """What one browser told, by alert."""
