@@ -1,4 +1,4 @@
-"""From the 202 to the last 201: a whole Tocsin, its store, its workers and a local sink on one machine.
+"""From the 202 to the last 201: a whole Tocsin with its store, its workers and the sink on one machine.
 
 Real subscriptions in a real store, `tocsin up` as anybody runs it, and nginx (HTTP/2 over TLS 1.3, reading every body)
 in the place of the push service. Accepted by a local sink: no push service promises this rate. See README.md.
@@ -9,13 +9,9 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,103 +19,74 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import aiohttp
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+import million
 
+from tocsin.bench.machine import describe
+from tocsin.bench.processes import choose_cpus
+from tocsin.bench.sink import installed_sink, open_sink
 from tocsin.cli.supervisor import Supervisor
 from tocsin.cli.up import running, settings_for_parts
 from tocsin.domain.preferences import Preferences
-from tocsin.domain.subscriptions import SHARD_SIZE, Record
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
 from tocsin.simulator.authority import Authority
-from tocsin.store import index
-from tocsin.store.profiles import NUMBER
-from tocsin.store.shards import shard_key
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
 from town import ADMIN_KEY, ALERT, free_port
 
 HOST = "fcm.googleapis.com"
-SERVICE = "fcm"
-KEYS = 20_000
-NARROW = 100  # one reader in so many follows the narrow topic
-
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; keepalive_requests 100000000; keepalive_timeout 600s; http2_max_requests 100000000;
-  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{
-    listen 127.0.0.1:{port} ssl http2; ssl_protocols TLSv1.3;
-    ssl_certificate {certificate}; ssl_certificate_key {key};
-    location / {{ add_header Location https://{host}/m/1; return 201; }}
-  }}
-}}
-"""
+WIDE, NARROW = "world", "sport"
+# One reader in so many follows the narrow topic, too.
+ONE_IN = 100
+PARTS = ("store", "cache", "api", "worker-priority", "worker-standard", "worker-maintenance", "beat")
 
 
-async def fill(settings: Settings, readers: int, key_id: bytes) -> None:
-    """As registrations would leave them; a pool of key pairs, since only their number matters here."""
-    pool = [
-        generate_private_key(SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        for _ in range(min(KEYS, readers))
-    ]
-    now = int(time.time())
+async def fill(settings: Settings, readers: int, key_id: bytes) -> float:
+    """Gives the store's bytes for each subscription."""
+    sets = [Preferences(topics=(WIDE,))] * (ONE_IN - 1) + [Preferences(topics=(NARROW, WIDE))]
     async with Store(settings) as store:
-        wide = NUMBER.pack(await store.profiles.number(Preferences(topics=("world",))))
-        both = NUMBER.pack(await store.profiles.number(Preferences(topics=("sport", "world"))))
         redis = store.server.redis
-        await redis.sadd("{site}:push-services", SERVICE)
-        entries: dict[str, dict[bytes, bytes]] = {}
-        for first in range(0, readers, SHARD_SIZE):
-            shard, records, numbers = f"{SERVICE}.{first // SHARD_SIZE}", {}, bytearray()
-            for number in range(first, min(first + SHARD_SIZE, readers)):
-                url = f"https://{HOST}/fcm/send/{number}-{secrets.token_urlsafe(108)}"
-                record = Record(url, pool[number % len(pool)], secrets.token_bytes(16), key_id, now)
-                records[str(number - first)] = record.pack()
-                numbers += both if secrets.randbelow(NARROW) == 0 else wide
-                bucket, name = index._place(record.digest)
-                entries.setdefault(bucket, {})[name] = f"r:{SERVICE}:{number}".encode()
-            async with redis.pipeline(transaction=False) as pipe:
-                pipe.hset(shard_key(shard, "records"), mapping=records)
-                pipe.set(shard_key(shard, "profiles"), bytes(numbers))
-                await pipe.execute()
-            if first % 50_000 == 0:
-                print(f"\r  {first:,} of {readers:,} subscriptions", end="", file=sys.stderr)
-        async with redis.pipeline(transaction=False) as pipe:
-            for number, (bucket, rows) in enumerate(entries.items()):
-                pipe.hset(bucket, mapping=rows)
-                if number % 1_000 == 999:
-                    await pipe.execute()
-            await pipe.execute()
-        await redis.set(f"{{numbers:{SERVICE}}}:next", readers)
-        memory = (await redis.info("memory"))["used_memory"]
-        print(f"\r  {readers:,} subscriptions, {memory / readers:.0f} bytes each in the store", file=sys.stderr)
+        before = (await redis.info("memory"))["used_memory"]
+        await million.fill(store, readers, sets, key_id, services=[million.FCM])
+        return float(((await redis.info("memory"))["used_memory"] - before) / readers)
+
+
+async def stocked(settings: Settings) -> tuple[float, float]:
+    """Returns when every reader has a prekey: how many were made a second, and the bytes of each in its server."""
+    prekeys = Prekeys(settings.prekey_server, settings.prekeys)
+    began = at = time.monotonic()
+    had = 0
+    try:
+        async with Store(settings) as store:
+            shards = await store.numbers.shards()
+            wanted = sum(await store.subscriptions.sizes(shards))
+            while (have := sum(await prekeys.stock(shards))) < wanted:
+                if had == 0 and have > 0:
+                    began, first = time.monotonic(), have
+                had, at = have, time.monotonic()
+                say(f"{have:,} of {wanted:,} prekeys")
+                await asyncio.sleep(0.5)
+        used = (await prekeys._making.redis.info("memory"))["used_memory"]
+    finally:
+        await prekeys.close()
+    return ((had - first) / (at - began) if at > began else 0.0), used / wanted
 
 
 class Machine:
-    """CPU seconds of each part, by its process and its children."""
+    """CPU seconds and memory of each part, by its process and its children."""
 
     def __init__(self, supervisor: Supervisor, sink: int) -> None:
         self._supervisor = supervisor
         self._sink = sink
 
     def seconds(self) -> dict[str, float]:
-        names = ["store", "cache", "api", "worker-priority", "worker-standard", "worker-maintenance", "beat"]
-        pids = {name: self._supervisor.part(name).pid for name in names} | {"sink": self._sink}
-        return {name: sum(map(_cpu, _family(pid))) for name, pid in pids.items()}
+        pids = {name: self._supervisor.part(name).pid for name in PARTS} | {"sink": self._sink}
+        return {name: sum(map(_cpu, _family(pid))) for name, pid in pids.items() if pid}
 
-    def memory(self) -> dict[str, float]:
-        """MB of each sending process."""
-        found = {}
-        for name in ("worker-priority", "worker-standard"):
-            for place, pid in enumerate(_family(self._supervisor.part(name).pid)):
-                status = Path(f"/proc/{pid}/status").read_text()
-                resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-                found[f"{name}.{place}"] = int(resident.split()[1]) / 1024
-        return found
+    def worker_memory(self) -> float:
+        """MB of the largest sending process."""
+        pids = [self._supervisor.part(name).pid for name in ("worker-priority", "worker-standard")]
+        return max(_resident(each) for pid in pids if pid for each in _family(pid))
 
 
 def _family(pid: int) -> list[int]:
@@ -132,11 +99,16 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def send(
-    settings: Settings, machine: Machine, readers: int, topic: str, headline: str, timeout: float
-) -> dict[str, Any]:
+def _resident(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+async def send(settings: Settings, machine: Machine, topic: str, readers: int, timeout: float) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {ADMIN_KEY}", "Idempotency-Key": secrets.token_urlsafe(16)}
-    body = {**ALERT, "headline": headline, "topics": [topic]}
+    body = {**ALERT, "headline": f"Aid convoy {secrets.token_hex(2)} reaches Aleppo", "topics": [topic]}
+    # Looked at seldom: who watches shares the machine.
+    every = 1.0 if readers > 50_000 else 0.2
     async with aiohttp.ClientSession(settings.origin) as session:
         before = machine.seconds()
         async with session.post("/v1/alerts", json=body, headers=headers) as response:
@@ -144,98 +116,93 @@ async def send(
             alert = await response.json()
         async with asyncio.timeout(timeout):
             while alert.get("ended_at") is None:
-                await asyncio.sleep(1 if readers > 20_000 else 0.1)
+                await asyncio.sleep(every)
                 async with session.get(f"/v1/alerts/{alert['id']}", headers=headers) as response:
                     alert = await response.json()
-                progress = alert["progress"]
-                print(f"\r  {progress['accepted']:,} of {progress['eligible']:,}   ", end="", file=sys.stderr)
+                say(f"{alert['progress']['accepted']:,} of {alert['progress']['eligible']:,}")
         after = machine.seconds()
-    print("\r", end="", file=sys.stderr)
+    return row_of(alert, {name: after[name] - before[name] for name in before}, machine)
+
+
+def row_of(alert: dict[str, Any], cpu: dict[str, float], machine: Machine) -> dict[str, Any]:
     progress, created = alert["progress"], datetime.fromisoformat(alert["created_at"])
     accepted = progress["accepted"]
     assert accepted == progress["eligible"] > 0, progress
-    took = (datetime.fromisoformat(alert["ended_at"]) - created).total_seconds()
-    first = (datetime.fromisoformat(progress["first_at"]) - created).total_seconds()
-    cpu = {name: after[name] - before[name] for name in before}
+    seconds = (datetime.fromisoformat(alert["ended_at"]) - created).total_seconds()
     return {
-        "readers": readers,
         "accepted": accepted,
-        "seconds": took,
-        "first_seconds": first,
+        "seconds": seconds,
+        "first_ms": (datetime.fromisoformat(progress["first_at"]) - created).total_seconds() * 1000,
         "p50_seconds": progress["p50_seconds"],
         "p90_seconds": progress["p90_seconds"],
-        "per_second": accepted / took,
-        "cpu_seconds": cpu,
-        "cpu_us_a_message": sum(cpu.values()) / accepted * 1e6,
-        "memory_mb": machine.memory(),
+        "messages_per_second": accepted / seconds,
+        "cpu_seconds": sum(cpu.values()),
+        "cpu_us_a_message": {name: each / accepted * 1e6 for name, each in cpu.items()},
+        "worker_mb": machine.worker_memory(),
     }
 
 
-@asynccontextmanager
-async def sink(folder: Path, authority: Authority) -> AsyncIterator[tuple[int, int]]:
-    """Its port and process."""
-    port = free_port()
-    certificate, key = authority._issue((HOST,), expired=False)
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, certificate=certificate, key=key, host=HOST))
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    process = await asyncio.create_subprocess_exec(nginx, "-c", str(config), "-p", str(folder))
-    try:
-        await asyncio.sleep(0.5)
-        yield port, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-
-
-async def measure(options: argparse.Namespace, readers: int) -> list[dict[str, Any]]:
+async def measure(options: argparse.Namespace, readers: int, prekeys: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "sink").mkdir()
         authority = Authority(folder / "ca")
-        async with sink(folder / "sink", authority) as (port, pid):
+        certificate = authority.issue(HOST)
+        async with open_sink(folder / "sink", *certificate, None, installed_sink()) as sink:
             settings, environment = settings_for_parts(
                 data_dir=folder / "data", port=free_port(), alert_rate="off", link_check="off", admin_key=ADMIN_KEY,
-                worker_processes=options.processes, window=options.window,
-                push_connect_to=f"{HOST}:443:127.0.0.1:{port}", push_ca_file=authority.ca_file,
+                worker_processes=options.processes, window=options.window, prekeys=prekeys,
+                push_connect_to=f"{HOST}:443:127.0.0.1:{sink.port}", push_ca_file=authority.ca_file,
             )  # fmt: skip
             async with running(settings, lambda _: None, environment, folder) as supervisor:
                 server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
-                await fill(settings, readers, server.key_id)
-                machine = Machine(supervisor, pid)
+                machine = Machine(supervisor, sink.pid)
+                same = {"readers": readers, "prekeys": prekeys, "window": settings.window}
+                same["store_bytes"] = await fill(settings, readers, server.key_id)
                 rows = []
-                for number in range(options.rounds):
-                    for topic in ("world", "sport"):
-                        row = await send(settings, machine, readers, topic, f"{topic} {number}", options.timeout)
-                        rows.append({"topic": topic, **row})
+                for _ in range(options.rounds):
+                    for topic in options.topics:
+                        if prekeys:
+                            same["prekeys_per_second"], same["prekey_bytes"] = await stocked(settings)
+                        row = await send(settings, machine, topic, readers, options.timeout)
+                        rows.append({"topic": topic, **same, **row})
                         show(rows[-1])
-                        await asyncio.sleep(1)
-                if options.keep_logs:
-                    for log in folder.glob("*.log"):
-                        shutil.copy(log, options.keep_logs)
     return rows
 
 
+def say(line: str) -> None:
+    print(f"\r  {line:60}", end="", file=sys.stderr, flush=True)
+
+
 def show(row: dict[str, Any]) -> None:
-    cpu = {name: seconds / row["accepted"] * 1e6 for name, seconds in row["cpu_seconds"].items()}
+    cpu = row["cpu_us_a_message"]
+    parts = ", ".join(f"{name} {each:.1f}" for name, each in cpu.items() if each >= 0.5)
+    made = f"; {row['prekeys_per_second']:,.0f} prekeys made a second" if row["prekeys"] else ""
     print(
-        f"{row['readers']:>9,} readers, {row['accepted']:>9,} accepted of {row['topic']:<6} {row['seconds']:6.2f} s  "
-        f"first {row['first_seconds'] * 1000:4.0f} ms  {row['per_second']:7,.0f}/s  "
-        f"CPU {row['cpu_us_a_message']:6.1f} us a message: "
-        + ", ".join(f"{name} {each:.1f}" for name, each in cpu.items() if each > 0.5)
+        f"\r{row['readers']:>9,} readers, {row['prekeys']} prekeys: {row['accepted']:>9,} of {row['topic']} accepted "
+        f"in {row['seconds']:.2f} s, the first after {row['first_ms']:.0f} ms; "
+        f"{row['messages_per_second']:,.0f} a second; CPU {row['cpu_seconds']:.1f} s, {sum(cpu.values()):.0f} us a "
+        f"message ({parts}); store {row['store_bytes']:.0f} B a reader; worker {row['worker_mb']:.0f} MB{made}"
     )
+
+
+def run(options: argparse.Namespace) -> None:
+    rows = []
+    for readers in options.readers:
+        for prekeys in options.prekeys:
+            rows += asyncio.run(measure(options, readers, prekeys))
+    if options.json:
+        machine = describe(choose_cpus(), {}).model_dump()
+        Path(options.json).write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readers", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--readers", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--prekeys", type=int, nargs="+", default=[1, 0], help="how many each reader has; 0 for none")
+    parser.add_argument("--topics", nargs="+", default=[WIDE, NARROW], help="all follow world, one in 100 sport")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=1, help="of each worker that sends")
+    parser.add_argument("--processes", type=int, default=1, help="of each of the two workers that send")
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--timeout", type=float, default=600)
-    parser.add_argument("--keep-logs", metavar="DIR")
     parser.add_argument("--json", metavar="FILE")
-    arguments = parser.parse_args()
-    found = [row for readers in arguments.readers for row in asyncio.run(measure(arguments, readers))]
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(found, indent=2) + "\n")
+    run(parser.parse_args())

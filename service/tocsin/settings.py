@@ -25,6 +25,7 @@ from pydantic_settings import (
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.levels import Level
+from tocsin.domain.receipts import Keeping
 from tocsin.domain.topics import parse_topics
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -109,6 +110,13 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="Processes of each worker that sends. Default: half of the cores, since two workers send.",
+    )
+    prekeys: int = Field(
+        1, ge=0, le=8, description="Message keys made ahead for each subscription while no alert is sent; 0: none."
+    )
+    receipts: Keeping = Field(
+        Keeping.AGGREGATE,
+        description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
     )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
@@ -269,7 +277,7 @@ class Settings(BaseSettings):
         return self.broker_url or f"unix://{self.socket_dir}/cache.sock?db=0"
 
     @cached_property
-    def prekeys(self) -> str:
+    def prekey_server(self) -> str:
         return self.prekey_url or f"unix://{self.socket_dir}/cache.sock?db=1"
 
     @model_validator(mode="after")

@@ -38,7 +38,7 @@ class Ours:
 
 @pytest.fixture
 async def ours(api: Served, tmp_path: Path) -> AsyncIterator[Ours]:
-    alone = load(data_dir=tmp_path, broker_url=api.settings.broker, prekey_url=api.settings.prekeys)
+    alone = load(data_dir=tmp_path, broker_url=api.settings.broker, prekey_url=api.settings.prekey_server)
     part: Part = embedded_parts(alone)[0]
     process = Process(part, {}, tmp_path)
     await process.start()

@@ -33,7 +33,7 @@ class Commands:
         self.environment = {
             "TOCSIN_STORE_URL": settings.store,
             "TOCSIN_BROKER_URL": settings.broker,
-            "TOCSIN_PREKEY_URL": settings.prekeys,
+            "TOCSIN_PREKEY_URL": settings.prekey_server,
             "TOCSIN_LINK_CHECK": "off",
             "PATH": os.environ["PATH"],
         }

@@ -10,7 +10,7 @@ from cli_run import Commands, Ran
 from tocsin.cli.embedded import embedded_parts
 from tocsin.cli.parts import Part, Running
 from tocsin.domain.errors import Unavailable
-from tocsin.settings import load
+from tocsin.settings import Settings, load
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.faults import CertificateFault, RefuseFault
 from tocsin.simulator.server import Simulator
@@ -135,6 +135,14 @@ async def _answers(store: Store) -> bool:
 
 async def test_a_store_that_would_forget(healthy: Commands, careless: str) -> None:
     await assert_finds(healthy, "store", "CONFIG SET appendfsync always", TOCSIN_STORE_URL=careless)
+
+
+async def test_a_prekey_server_that_keeps_things_is_told_of(healthy: Commands, servers: Settings) -> None:
+    ran = await healthy("doctor", environment={"TOCSIN_PREKEY_URL": servers.store})
+    assert ran.code == 0
+    (told,) = [line for line in lines(ran, "•") if line.startswith("prekeys: ")]
+    assert "could bring back used prekeys" in told
+    assert "CONFIG SET appendonly no" in told
 
 
 async def test_a_push_service_that_cannot_be_reached(healthy: Commands, push_services: Simulator) -> None:

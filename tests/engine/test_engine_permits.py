@@ -69,6 +69,16 @@ async def test_there_is_room_for_another_shard_once_those_at_work_have_what_they
     assert permits.room.is_set() is room
 
 
+async def test_there_is_no_room_while_the_pace_holds_one_back() -> None:
+    permits = at_work(APPLE)
+    await permits.take(APPLE, 10)
+    permits.started(APPLE)
+    permits.pause(APPLE)
+    assert not permits.has_room(APPLE)
+    permits.go_on(APPLE)
+    assert permits.has_room(APPLE)
+
+
 async def test_what_is_urgent_goes_first_and_nobody_slips_in_between_its_shards() -> None:
     permits = at_work(FCM, APPLE)
     flash = ("a-flash", "fcm")

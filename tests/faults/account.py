@@ -24,6 +24,7 @@ class Account:
     duplicates: int
     against: int
     wrongly_deleted: int
+    keys_reused: int
     recovery: float | None
 
 
@@ -32,6 +33,7 @@ async def account(scene: Scene) -> Account:
     eligible = missed = duplicates = against = 0
     told_gone: set[str] = set()
     recovery: list[float] = []
+    scene.population.keys.see(await scene.town.simulator.log(limit=ALL_LINES))
     for sent in scene.alerts:
         lines = await scene.town.simulator.log(alert=sent.id, limit=ALL_LINES)
         gone = {line.browser for line in lines if line.browser and line.status in GONE}
@@ -49,6 +51,7 @@ async def account(scene: Scene) -> Account:
         duplicates=duplicates,
         against=against,
         wrongly_deleted=await _wrongly_deleted(scene, told_gone),
+        keys_reused=scene.population.keys.reused,
         recovery=round(max(recovery), 3) if recovery else None,
     )
 

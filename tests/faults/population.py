@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from tocsin.simulator.models import BrowserView
+from tocsin.simulator.models import BrowserView, LogLine
 from town import Town
 
 BROWSERS = 2_000
@@ -84,12 +84,28 @@ class Reader:
         return str(self.view.push_service)
 
 
+class MessageKeys:
+    """The salts of all messages that reached a push service, and what each was used for (RFC 8188 §4.1)."""
+
+    def __init__(self) -> None:
+        self._tags: dict[str, str] = {}
+        self.reused = 0
+
+    def see(self, lines: Iterable[LogLine]) -> None:
+        """The same bytes again are the same message; another tag under one salt is a nonce that was used twice."""
+        for line in lines:
+            if line.sealed is not None:
+                salt, tag = line.sealed[:32], line.sealed[32:]
+                self.reused += self._tags.setdefault(salt, tag) != tag
+
+
 class Population:
     """Registered once for a town; `mend` brings back what a fault removed."""
 
     def __init__(self, town: Town) -> None:
         self.town = town
         self.readers: dict[str, Reader] = {}
+        self.keys = MessageKeys()
 
     @classmethod
     async def settle(cls, town: Town, browsers: int = BROWSERS) -> "Population":

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from faults import strikes_answers, strikes_machine, strikes_processes, strikes_servers
+from faults import strikes_answers, strikes_machine, strikes_prekeys, strikes_processes, strikes_servers
 from faults.account import account
 from faults.catalogue import Fault
 from faults.population import Population
@@ -17,7 +17,7 @@ from faults.scene import SENDING, Scene, has_children
 from tocsin.domain.errors import Unavailable
 from town import WAIT_SECONDS, Town, assert_account
 
-STRIKES = (strikes_processes, strikes_servers, strikes_answers, strikes_machine)
+STRIKES = (strikes_processes, strikes_servers, strikes_answers, strikes_machine, strikes_prekeys)
 LOOK_SECONDS = 0.1
 
 
@@ -40,6 +40,7 @@ class Result:
     recovery: float | None
     bound: float | None
     seconds: float
+    keys_reused: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -67,6 +68,7 @@ async def run(fault: Fault, seed: int, town: Town, population: Population, *, fu
         unaccounted=watching.unaccounted,
         wrongly_deleted=found.wrongly_deleted,
         against=found.against,
+        keys_reused=found.keys_reused,
         duplicates=found.duplicates,
         allowed=scene.may_repeat,
         died=scene.died,
@@ -95,6 +97,7 @@ def _nones(result: Result) -> dict[str, int]:
         "unaccounted": result.unaccounted,
         "wrongly deleted": result.wrongly_deleted,
         "sent against preferences": result.against,
+        "message keys used twice": result.keys_reused,
     }
 
 

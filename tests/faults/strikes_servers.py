@@ -18,7 +18,7 @@ from tocsin.store.client import Server
 @fault("broker wiped (FLUSHALL)", after_wipe)
 async def broker_wiped(scene: Scene) -> None:
     await scene.under_way()
-    broker = Server(scene.town.settings.prekeys)
+    broker = Server(scene.town.settings.prekey_server)
     # The second one's wake-up is among what is lost, where the seed has it so.
     await scene.send()
     await asyncio.sleep(scene.rng.uniform(0, 0.02))  # the fault is this moment itself

@@ -29,6 +29,7 @@ from tocsin.store.store import Store
 from tocsin.store.windows import Windows
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
+from tocsin_workers.keyring import Keyring
 from tocsin_workers.letters import Letter, Letters
 from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
@@ -179,6 +180,10 @@ class FreePermits:
     def go_on(self, *_: object) -> None: ...
     def prove(self, *_: object) -> None: ...
     def started(self, *_: object) -> None: ...
+
+    def may_keep(self, *_: object) -> bool:
+        return True
+
     async def give_back(self, *_: object) -> None: ...
 
     async def take(self, _: Lane, wanted: int, __: bool = False) -> int:
@@ -200,6 +205,16 @@ class Silent:
         return ()
 
 
+class NoKeyrings:
+    """No prekeys: every message is encrypted afresh."""
+
+    def empty(self) -> Keyring:
+        return Keyring(None)
+
+    async def take(self, keyring: Keyring, _: str, slots: Sequence[int]) -> None:
+        keyring.add(slots, {}, None)
+
+
 @dataclass
 class PlayedRuntime:
     """What a worker process has; see Runtime."""
@@ -212,6 +227,7 @@ class PlayedRuntime:
     wake_ups: Any = field(default_factory=Silent)
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
+    keyrings: Any = field(default_factory=NoKeyrings)
 
     def __post_init__(self) -> None:
         self.planners = Planners(self.store.profiles, self.store.ledgers)

@@ -9,7 +9,7 @@ from tocsin import clock
 from tocsin.domain.deliveries import Answer, Rule
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.progress import time_bucket
-from tocsin.store.processes import Counted, Processes
+from tocsin.store.processes import MADE, Counted, Processes
 
 _EVERY_SECONDS = 1.0
 _RATE_SECONDS = 5.0
@@ -36,6 +36,14 @@ class Counting:
         """So many were; `buckets` are the seconds that they had waited, of those for whom that says anything."""
         self._counted.accepted_in.update({str(bucket): waited for bucket, waited in (buckets or {}).items()})
         self._recent.setdefault(queue, deque()).append((time.monotonic(), count))
+
+    def prekey(self, used: bool) -> None:
+        """A message was encrypted, with a key made ahead or not."""
+        self._counted.prekeys["used" if used else "missed"] += 1
+
+    def prekeys_made(self, count: int) -> None:
+        self._counted.prekeys["made"] += count
+        self._recent.setdefault(MADE, deque()).append((time.monotonic(), count))
 
     async def write_if_due(self) -> None:
         if time.monotonic() - self._written > _EVERY_SECONDS:

@@ -10,10 +10,11 @@ from tocsin.domain.endpoints import parse_endpoint
 from tocsin.domain.errors import Invalid
 from tocsin.domain.payload import collapse_key, notification, summary, summary_key, urgency
 from tocsin.domain.subscriptions import Record
-from tocsin.push.encryption import encrypt, pad
+from tocsin.push.encryption import pad, seal
 from tocsin.push.sender import Envelope
 from tocsin.push.vapid import MAX_ORIGINS, ApplicationServer
 from tocsin.settings import Settings
+from tocsin_workers.keyring import Keyring
 
 
 class Letter(NamedTuple):
@@ -74,7 +75,7 @@ class Letters:
                 self._origins[authority] = None
         return self._origins[authority]
 
-    def write(self, slot: int, packed: bytes, message: Message, now: datetime) -> Letter | None:
+    def write(self, slot: int, packed: bytes, message: Message, now: datetime, keyring: Keyring) -> Letter | None:
         """None where no push can go: its host was taken off the allow-list, or it subscribed with another key.
 
         Raises UnknownRecord for a record that a newer version wrote.
@@ -86,7 +87,7 @@ class Letters:
         envelope = Envelope(
             url=record.endpoint,
             authorization=self._server.authorization(origin, now),
-            body=encrypt(message.padded, record.p256dh, record.auth),
+            body=seal(keyring.key(slot, record, now), message.padded),
             ttl=message.ttl_at(now),
             urgency=message.urgency,
             collapse_key=message.collapse_key,

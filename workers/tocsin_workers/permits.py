@@ -36,6 +36,7 @@ class Permits:
         self._most = most
         self._shards: Counter[Lane] = Counter()
         self._starting: Counter[Lane] = Counter()
+        self._paused: Counter[Lane] = Counter()
         self._urgent: Counter[Lane] = Counter()
         self._lingers: dict[str, float] = {}
         self._proven: dict[str, float] = {}
@@ -56,7 +57,7 @@ class Permits:
         self._shards[lane] -= 1
         self._starting[lane] -= not started
         self._urgent[lane] -= urgent
-        for counts in (self._shards, self._starting, self._urgent):
+        for counts in (self._shards, self._starting, self._paused, self._urgent):
             if counts[lane] == 0:
                 del counts[lane]
         if urgent:
@@ -70,12 +71,15 @@ class Permits:
             self.room.set()
 
     def pause(self, lane: Lane, urgent: bool = False) -> None:
-        """This shard sends nothing for a while, for its own reasons: nobody has to wait for it."""
+        """This shard sends nothing for a while, because of the pace: nobody has to wait for it, and another one of its
+        lane would come no further."""
+        self._paused[lane] += 1
         if urgent:
             self._urgent[lane] -= 1
             self._wake_soon(0.0)
 
     def go_on(self, lane: Lane, urgent: bool = False) -> None:
+        self._paused[lane] -= 1
         self._urgent[lane] += urgent
 
     def prove(self, push_service: str, window_seconds: float) -> None:
@@ -84,7 +88,7 @@ class Permits:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether the shards of this lane that are at work leave any for another one."""
-        return self._starting[lane] <= 0 and self._left(lane) > 0
+        return self._starting[lane] <= 0 and self._paused[lane] <= 0 and self._left(lane) > 0
 
     async def take(self, lane: Lane, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to a window's part of what is left for this lane; 0 after a second without any.
@@ -98,10 +102,20 @@ class Permits:
                     await self._freed.wait_for(lambda: self._may(lane, urgent))
             if not self._may(lane, urgent):
                 return 0
-            fair = self._fair(lane, urgent)
-            taken = min(wanted, max(_WHOLE_WINDOW, fair // _WINDOWS), self._left(lane, urgent))
+            taken = min(wanted, self._window(lane, urgent), self._left(lane, urgent))
             self._taken[lane] += taken
             return taken
+
+    def may_keep(self, lane: Lane, held: int, wanted: int, urgent: bool = False) -> bool:
+        """Whether the next window may have those of the last, and would not get more by asking anew."""
+        left = self._left(lane, urgent)
+        if left < 0 or (not urgent and self._is_urgent(lane[1])):
+            return False
+        return min(wanted, self._window(lane, urgent), left + held) <= held
+
+    def _window(self, lane: Lane, urgent: bool) -> int:
+        """The most that goes at once."""
+        return max(_WHOLE_WINDOW, self._fair(lane, urgent) // _WINDOWS)
 
     async def give_back(self, lane: Lane, count: int) -> None:
         async with self._freed:

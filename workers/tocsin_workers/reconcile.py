@@ -19,13 +19,23 @@ log = structlog.get_logger()
 _MEND_EVERY_SECONDS = 60.0
 # While it goes on a stop is seen within this.
 _LOOK_SECONDS = 2.0
+# Of the time between two ticks.
+_STOCK_SHARE = 0.8
 
 
 async def reconcile(runtime: Runtime) -> None:
     """Waking goes on beside the mending, which may take its time: there may be no other process that does it."""
     await wake(runtime)
-    if not await _is_to_mend(runtime):
+    # Only the rest is paused with the queue: what wakes the others must go on.
+    if await runtime.store.pauses.is_paused(MAINTENANCE):
         return
+    if time.monotonic() - runtime.mended_at >= _MEND_EVERY_SECONDS:
+        await _mend(runtime)
+    # The next tick finds this process free.
+    await runtime.stock.fill(runtime.settings.reconcile_seconds * _STOCK_SHARE)
+
+
+async def _mend(runtime: Runtime) -> None:
     runtime.mended_at = time.monotonic()
     mending = asyncio.create_task(mend(runtime))
     try:
@@ -62,10 +72,3 @@ async def _look_after(runtime: Runtime, status: AlertStatus, now_ms: int) -> Non
         await close_if_done(runtime, alert_id)
     elif status.state.is_terminal or await runs.has_due(alert_id, now_ms):
         await runtime.wake_ups.deliver(queue, left)
-
-
-async def _is_to_mend(runtime: Runtime) -> bool:
-    """Only this is paused with the queue: what wakes the others must go on."""
-    if time.monotonic() - runtime.mended_at < _MEND_EVERY_SECONDS:
-        return False
-    return not await runtime.store.pauses.is_paused(MAINTENANCE)

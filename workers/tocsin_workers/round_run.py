@@ -32,6 +32,7 @@ class RoundRun(ShardWork):
     """Who is deferred is written in the ledgers of the alerts alone; this reads them and says when it is due again."""
 
     queue = STANDARD
+    heeds = True
 
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
         super().__init__(runtime, claim)

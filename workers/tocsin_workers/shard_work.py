@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -16,7 +17,7 @@ from tocsin.domain.subscriptions import Address
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Recipient
 from tocsin.store.runs import Claim, Go
-from tocsin.store.windows import Opened, Paced
+from tocsin.store.windows import Asked, Opened, Paced
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 # What was checked so long ago (the process was paused, or the store was slow) is checked again before a request.
 _CHECK_HOLDS_SECONDS = 0.4
+
+# Prekeys are taken for so many windows at once.
+_KEYS_AHEAD = 4
 
 # A pause of the pace is waited for with the shard in hand, if it is no longer than this.
 _SHORT_PAUSE_SECONDS = 1.0
@@ -39,11 +43,14 @@ class ShardWork:
     queue = ""
     is_urgent = False
     max_per_second: int | None = None
+    heeds = False
+    """Whether `_heed` has anything to ask before each window."""
 
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
         self._runtime = runtime
         self._store = runtime.store
         self._claim = claim
+        self._keyring = runtime.keyrings.empty()
         self._checked = 0.0
         self._held_until = claim.began_at
         self._pause = 0.0
@@ -127,17 +134,52 @@ class ShardWork:
         if not permits:  # something urgent is at work: the lease is renewed
             return await self._obey(await self._check())
         slots = self._book.next_slots(now, permits)
-        return await self._try(slots) if slots else None
+        return await self._windows(slots, permits) if slots else None
 
-    async def _try(self, slots: Sequence[int]) -> bool | None:
-        repeats = sum(map(self._book.is_repeat, slots))
-        paced = Paced(self._paced_as, self.max_per_second, repeats)
+    async def _windows(self, slots: Sequence[int], permits: int) -> bool | None:
+        """One window after another, each asked for with what became of the last, while these permits may be kept."""
         self._checked = time.monotonic()
-        opened: Opened = await patiently(lambda: self._store.windows.open(self._claim, slots, paced))
+        asked: Asked | None = self._asked(slots)
+        opened: Opened | None = await patiently(partial(self._store.windows.open, self._claim, self._asked(slots)))
+        while asked is not None and opened is not None:
+            granted = self._granted(opened, asked.slots)
+            if opened.go is not Go.GO or not granted:
+                return await self._not_now(opened)
+            sent = await self._send(granted)
+            if sent is None:
+                return False
+            asked = self._ahead(permits)
+            self._checked = time.monotonic()
+            window, now_ms = self._book.window(sent.gone, plans=False), clock.milliseconds(clock.now())
+            closed = await patiently(
+                partial(self._store.windows.close, self._claim, window, now_ms, sent.report, asked)
+            )
+            opened = closed.ahead
+            if not closed.written:
+                if opened is not None and opened.grant.total:
+                    await self._tell(WindowReport(unsent=opened.grant.total))
+                return False
+            await self._kept()
+            await self._runtime.counting.write_if_due()
+        return None
+
+    def _asked(self, slots: Sequence[int]) -> Asked:
+        repeats = sum(map(self._book.is_repeat, slots))
+        return Asked(slots, Paced(self._paced_as, self.max_per_second, repeats))
+
+    def _ahead(self, permits: int) -> Asked | None:
+        """The next window, unless something else comes first."""
+        if self.heeds or self._runtime.hands_back() or self._book.poisonous is not None:
+            return None
+        now = clock.now()
+        wanted = len(self._book.next_slots(now, self._runtime.settings.window))
+        if not wanted or not self._runtime.permits.may_keep(self._claim.lane, permits, wanted, self.is_urgent):
+            return None
+        return self._asked(self._book.next_slots(now, permits))
+
+    async def _not_now(self, opened: Opened) -> bool | None:
+        """What follows where none of a window may go: None to go on, else whether this was the last of the run."""
         self._held_until, grant = opened.held_until, opened.grant
-        granted = self._granted(opened, slots)
-        if opened.go is Go.GO and granted:
-            return None if await self._window(granted) else False
         if grant.total:
             await self._tell(WindowReport(unsent=grant.total))
         if opened.go in _ENDS:
@@ -181,16 +223,16 @@ class ShardWork:
         go, self._held_until = await patiently(lambda: self._store.runs.check(self._claim))
         return go
 
-    async def _window(self, recipients: Sequence[Recipient]) -> bool:
-        """Sends to these and records it; False when the shard is not ours any more."""
+    async def _send(self, recipients: Sequence[Recipient]) -> "_Sent | None":
+        """Sends to these and settles them in the book; None when the shard is not ours any more."""
+        await self._take_keys([each.slot for each in recipients])
         letters = await self._letters_for(recipients, clock.now())
         if letters is None:
             await self._tell(WindowReport(unsent=len(recipients)))
-            return False
+            return None
         if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and not await self._may_go_on():
-            # The next step says what follows from it; for the pace nothing was sent.
-            await self._tell(WindowReport(unsent=len(recipients)))
-            return await self._write()
+            # The next window's check says what follows from it; for the pace nothing was sent.
+            return _Sent(WindowReport(unsent=len(recipients)))
         now = clock.now()
         if letters:
             self._book.first_request(now)
@@ -199,19 +241,20 @@ class ShardWork:
         envelopes = [letter.envelope for letter in letters]
         answers = await telling.while_sending(self._runtime.sender.send(envelopes, telling.heard))
         gone = self._settle(letters, answers, now)
-        report = telling.rest(unsent=len(recipients) - len(letters))
-        window, now_ms = self._book.window(gone, plans=False), clock.milliseconds(clock.now())
-        written = await patiently(lambda: self._store.windows.close(self._claim, window, now_ms, report))
-        if written:
-            await self._kept()
-        await self._runtime.counting.write_if_due()
-        return written
+        return _Sent(telling.rest(unsent=len(recipients) - len(letters)), gone)
+
+    async def _take_keys(self, slots: Sequence[int]) -> None:
+        """Those of the next windows with them: what is not used in the end is lost, and made anew."""
+        if not all(map(self._keyring.knows, slots)):
+            ahead = self._book.next_slots(clock.now(), _KEYS_AHEAD * len(slots))
+            wanted = [slot for slot in {*slots, *ahead} if not self._keyring.knows(slot)]
+            await self._runtime.keyrings.take(self._keyring, self._claim.shard, wanted)
 
     def _letter(self, recipient: Recipient, message: Message, now: datetime) -> Letter | None:
         """None where nothing can go to a recipient, who is settled here."""
         assert recipient.packed is not None  # noqa: S101 (who is not there any more was settled before)
         try:
-            letter = self._runtime.letters.write(recipient.slot, recipient.packed, message, now)
+            letter = self._runtime.letters.write(recipient.slot, recipient.packed, message, now, self._keyring)
         except (UnknownRecord, ValueError):
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
             self._set_aside(recipient.slot, UNREADABLE)
@@ -286,6 +329,13 @@ class ShardWork:
 
     async def _finish(self) -> bool:
         return await patiently(lambda: self._store.runs.finish(self._claim))
+
+
+class _Sent(NamedTuple):
+    """What a window brought: for the pace, and slot and record of the gone."""
+
+    report: WindowReport
+    gone: Sequence[tuple[int, bytes]] = ()
 
 
 _ENDS = {Go.ENDED: Mark.EXPIRED, Go.STOPPED: Mark.STOPPED, Go.CORRECTED: Mark.CORRECTED}

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from tocsin import __version__, clock
+from tocsin.api.prekeys import stock
 from tocsin.api.services import Services
 from tocsin.domain.deliveries import Outcome
 from tocsin.domain.endpoints import KNOWN_PUSH_SERVICES
@@ -54,6 +55,7 @@ async def exposition(services: Services) -> bytes:
             {int(bucket): count for bucket, count in counted.accepted_in.items()},
         ),
         _attempts(counted),
+        _receipts(await store.receipts.fates()),
         *_of_pace(await store.pace.states()),
         _by_label(
             "tocsin_quarantined_subscriptions",
@@ -61,7 +63,7 @@ async def exposition(services: Services) -> bytes:
             "push_service",
             _for_all(await store.numbers.quarantined()),
         ),
-        _gauge("tocsin_prekeys", "Message keys computed ahead.", 0),
+        *await _of_prekeys(services, counted),
         _gauge("tocsin_canary_age_seconds", "Since the last canary came back; 0 before the first.", 0),
     ]
     states = await services.queues.states()
@@ -72,6 +74,17 @@ async def exposition(services: Services) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Given(metrics))
     return generate_latest(registry)
+
+
+async def _of_prekeys(services: Services, counted: Counted) -> list[Metric]:
+    found, counts = await stock(services), counted.prekeys
+    return [
+        _gauge("tocsin_prekeys", "Message keys made ahead; 0 also where none can be counted.", found.there or 0),
+        _gauge("tocsin_prekeys_wanted", "As many as all subscriptions are to have.", found.wanted),
+        _counter("tocsin_prekeys_made", "Message keys made ahead, ever.", counts["made"]),
+        _counter("tocsin_prekeys_used", "Messages encrypted with a key made ahead.", counts["used"]),
+        _counter("tocsin_prekeys_missed", "Messages for which there was none.", counts["missed"]),
+    ]
 
 
 def _of_pace(states: Mapping[str, PaceState]) -> list[Metric]:
@@ -110,6 +123,14 @@ def _attempts(counted: Counted) -> Metric:
     for name in dict.fromkeys((*KNOWN_PUSH_SERVICES, *counted.outcomes)):
         for outcome in Outcome:
             family.add_metric([name, outcome], counted.outcomes.get(name, Counter())[outcome])
+    return family
+
+
+def _receipts(fates: Mapping[str, int]) -> Metric:
+    told = "What became of receipts: counted, of an unknown alert, or shed under load."
+    family = CounterMetricFamily("tocsin_receipts", told, labels=["fate"])
+    for fate, count in fates.items():
+        family.add_metric([fate], count)
     return family
 
 

@@ -17,7 +17,7 @@ from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.client import Server
-from tocsin.store.health import clock_skew, durability_fault
+from tocsin.store.health import clock_skew, durability_fault, keeping_fault
 from tocsin.store.proxies import Proxies
 from tocsin.store.store import Store
 
@@ -49,7 +49,7 @@ async def doctor(console: Console) -> bool:
         _roots(settings),
         *_links(settings),
     ]
-    for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekeys)):
+    for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekey_server)):
         findings.append(await _server(name, url))
     findings += [*await _proxy(settings), *await _push_services(settings)]
     for finding in findings:
@@ -123,16 +123,20 @@ async def _server(name: str, url: str) -> Finding:
         return Finding(name, False, f"{_variable(name)} is no address of a server: {error}")
     try:
         skew = await clock_skew(server)
-        fault = await durability_fault(server) if name == "store" else None
+        fault = await _FAULTS[name](server) if name in _FAULTS else None
     except Unavailable:
         return Finding(name, False, f"does not answer: start it, or `tocsin up`, or set {_variable(name)}")
     finally:
         await server.close()
     if fault:
-        return Finding(name, False, fault)
+        # Without prekeys alerts only take longer.
+        return Finding(name, None if name == "prekeys" else False, fault)
     if skew > MOST_SKEW:
         return Finding(name, False, f"its clock is {skew:.0f} s off this machine's: run a time service on both")
     return Finding(name, True, "answers" + (", and keeps what it is told" if name == "store" else ""))
+
+
+_FAULTS = {"store": durability_fault, "prekeys": keeping_fault}
 
 
 def _variable(name: str) -> str:

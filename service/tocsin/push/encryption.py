@@ -78,10 +78,15 @@ def derive(
     key = hmac.digest(hmac.digest(auth, shared, "sha256"), b"".join((_KEY_INFO, p256dh, ours, b"\x01")), "sha256")
     secret = hmac.digest(salt, key, "sha256")
     return MessageKey(
-        b"".join((salt, _SIZES, ours)),
+        header_of(salt, ours),
         hmac.digest(secret, _CEK_INFO, "sha256")[:16],
         hmac.digest(secret, _NONCE_INFO, "sha256")[:12],
     )
+
+
+def header_of(salt: bytes, public_key: bytes) -> bytes:
+    """The 86 bytes before the ciphertext (RFC 8188 §2.1) from the salt (16) and our public key (65)."""
+    return b"".join((salt, _SIZES, public_key))
 
 
 def seal(key: MessageKey, padded: bytes) -> bytes:

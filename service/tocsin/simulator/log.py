@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from tocsin.simulator.services import PushServiceName
 
-# About 200 bytes a line; the counts know all requests.
+# About 270 bytes a line; the counts know all requests.
 LINES_KEPT = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One request. `status` is None where nothing was answered; `fault` is the kind that spoilt it."""
+    """One request. `status` is None where nothing was answered; `fault` is the kind that spoilt it; `sealed` are the
+    body's first and last 16 bytes: the salt, and the tag that tells what was encrypted with it."""
 
     at: float
     push_service: PushServiceName
@@ -22,6 +23,7 @@ class Line:
     topic: str | None
     fault: str | None
     reason: str | None  # the refusal, or why the body could not be read
+    sealed: bytes | None
 
 
 class Log:

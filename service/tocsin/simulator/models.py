@@ -123,6 +123,12 @@ class LogLine(_Model):
     topic: str | None
     fault: str | None
     reason: str | None = Field(description="Why it was refused, or why the message could not be read.")
+    sealed: str | None = Field(description="The body's first and last 16 bytes in hex: salt and tag.")
+
+    @field_validator("sealed", mode="before")
+    @classmethod
+    def _as_hex(cls, sealed: Any) -> Any:
+        return sealed.hex() if isinstance(sealed, bytes) else sealed
 
 
 class LogPage(_Model):

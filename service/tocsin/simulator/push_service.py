@@ -70,7 +70,7 @@ class PushService:
 
     def cut_short(self, exchange: Exchange) -> None:
         """Note a request whose connection is reset before its body was read."""
-        self._note(exchange, time.time(), None, EMPTY, None)
+        self._note(exchange, time.time(), None, EMPTY, None, None)
 
     def complete(self, exchange: Exchange, body: bytes, size: int) -> Reply:
         """Judge the whole request. `size` counts the bytes that came, of which `body` may keep fewer."""
@@ -85,7 +85,8 @@ class PushService:
         reply = self._reply(exchange, self._honest_answer(message, refusal))
         is_answered = reply.manner not in {Manner.HANG, Manner.RESET}
         payload = message.payload if message is not None else EMPTY
-        self._note(exchange, now, reply.answer.status if is_answered else None, payload, refusal)
+        sealed = body[:16] + body[-16:] if len(body) == size else None
+        self._note(exchange, now, reply.answer.status if is_answered else None, payload, refusal, sealed)
         return reply
 
     def _message(self, head: Head, body: bytes, browser: Browser, now: float) -> Message:
@@ -113,7 +114,13 @@ class PushService:
         return _spoilt(fault, honest, self._answers[Refusal.THROTTLED], delay)
 
     def _note(
-        self, exchange: Exchange, now: float, status: int | None, payload: Payload, refusal: Refusal | None
+        self,
+        exchange: Exchange,
+        now: float,
+        status: int | None,
+        payload: Payload,
+        refusal: Refusal | None,
+        sealed: bytes | None,
     ) -> None:
         browser, fault = exchange.browser, exchange.disturbance.fault
         if browser is not None:
@@ -128,6 +135,7 @@ class PushService:
                 topic=exchange.head.headers.get("topic"),
                 fault=fault.kind if fault is not None else None,
                 reason=refusal.name.lower() if refusal is not None else payload.problem,
+                sealed=sealed,
             )
         )
 

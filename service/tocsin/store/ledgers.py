@@ -226,7 +226,7 @@ class Ledgers:
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for push_service, bound in bounds.items():
                 for shard in shards_below(push_service, bound):
-                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, taken_key)))
+                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, receipts_key, taken_key)))
             await pipe.execute()
 
     async def ledgers(self, shard: str, alert_ids: Sequence[str]) -> dict[str, Ledger]:
@@ -267,6 +267,11 @@ def run_key(shard: str, alert_id: str) -> str:
 
 def ledger_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"ledger:{alert_id}")
+
+
+def receipts_key(shard: str, alert_id: str) -> str:
+    """String, one byte a slot (domain/receipts.py); only where each browser's own receipts are kept."""
+    return shard_key(shard, f"receipts:{alert_id}")
 
 
 def taken_key(shard: str, alert_id: str) -> str:

@@ -19,11 +19,15 @@ _ENDED = "{processes}:ended"
 ENDED_MS = 60_000
 FRESH_MS = 5_000
 
+# Beside the queues in `rates`.
+MADE = "prekeys made"
+
 
 @dataclass
 class Counted:
     """`statuses`, `outcomes` and `latency` (bucket → count) by push service; `accepted_in` by bucket of seconds since
-    the 202; `rates` accepted a second by queue over the last seconds; `at_ms` is when it was written."""
+    the 202; `prekeys` made, used and missed; `rates` a second over the last seconds: accepted by queue, and prekeys
+    `MADE`; `at_ms` is when it was written."""
 
     at_ms: int = 0
     statuses: dict[str, Counter[str]] = field(default_factory=dict)
@@ -31,6 +35,7 @@ class Counted:
     latency: dict[str, Counter[str]] = field(default_factory=dict)
     accepted_in: Counter[str] = field(default_factory=Counter)
     rates: dict[str, float] = field(default_factory=dict)
+    prekeys: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def load(cls, text: bytes) -> "Counted":
@@ -38,6 +43,7 @@ class Counted:
         for name in ("statuses", "outcomes", "latency"):
             row[name] = {service: Counter(counts) for service, counts in row[name].items()}
         row["accepted_in"] = Counter(row["accepted_in"])
+        row["prekeys"] = Counter(row["prekeys"])
         return cls(**row)
 
     def dump(self) -> str:
@@ -51,6 +57,7 @@ class Counted:
         ):
             _add(mine, theirs)
         self.accepted_in.update(other.accepted_in)
+        self.prekeys.update(other.prekeys)
 
     def since(self, earlier: "Counted") -> "Counted":
         """What was counted after `earlier`."""
@@ -60,6 +67,7 @@ class Counted:
             outcomes=_less(self.outcomes, earlier.outcomes),
             latency=_less(self.latency, earlier.latency),
             accepted_in=self.accepted_in - earlier.accepted_in,
+            prekeys=self.prekeys - earlier.prekeys,
             rates=self.rates,
         )
 

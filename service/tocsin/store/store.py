@@ -7,14 +7,17 @@ from tocsin.store.client import SOCKET_TIMEOUT, Server
 from tocsin.store.drafts import Drafts
 from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
+from tocsin.store.idleness import Idleness
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
 from tocsin.store.packing import Packing
 from tocsin.store.pauses import Pauses
+from tocsin.store.prekeys import PrekeySecret
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
+from tocsin.store.receipts import Receipts
 from tocsin.store.runs import Runs
 from tocsin.store.schema import Schema
 from tocsin.store.storms import Storms
@@ -28,20 +31,23 @@ from tocsin.store.windows import Windows
 class Store:
     """`async with Store(settings)` closes the connections."""
 
-    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT) -> None:
-        self.server = Server(settings.store, timeout)
+    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT, gathers: bool = False) -> None:
+        self.server = Server(settings.store, timeout, gathers=gathers)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
         self.drafts = Drafts(self.server)
         self.failures = Failures(self.server)
+        self.idleness = Idleness(self.server)
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
         self.packing = Packing(self.server)
         self.pauses = Pauses(self.server)
+        self.prekey_secret = PrekeySecret(self.server)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
+        self.receipts = Receipts(self.server)
         self.runs = Runs(self.server, settings.lease_seconds)
         self.schema = Schema(self.server)
         self.quarantine = Quarantine(self.server)

@@ -3,6 +3,7 @@ import { $, say } from "./dom.js";
 import { clock, count, seconds } from "./format.js";
 import { keyring, refuses } from "./keyring.js";
 import { pushServicePanels } from "./ops-push.js";
+import { prekeyCard } from "./ops-prekeys.js";
 import { queueCards } from "./ops-queues.js";
 import { explain, request } from "./problem.js";
 
@@ -14,6 +15,7 @@ const ACT_TIMEOUT = 120000;
 
 const base = new URL("..", import.meta.url);
 const drawQueues = queueCards($("#queues"), act);
+const drawPrekeys = prekeyCard($("#prekeys"));
 const drawPush = pushServicePanels($("#push"), act);
 let token = null;
 let timer = 0;
@@ -29,10 +31,10 @@ async function act(path, done) {
 }
 
 async function figures(key) {
-  return Promise.all([ask("v1/ops/queues", key), ask("v1/ops/push-services", key)]);
+  return Promise.all([ask("v1/ops/queues", key), ask("v1/ops/push-services", key), ask("v1/ops/prekeys", key)]);
 }
 
-function drawFigures([queues, push]) {
+function drawFigures([queues, push, prekeys]) {
   const lost = queues.unaccounted;
   const box = $("#unaccounted");
   box.classList.toggle("good", lost === 0);
@@ -42,6 +44,7 @@ function drawFigures([queues, push]) {
     ? "Every push is accepted, ended or still waiting. None is lost."
     : "Pushes that are neither finished nor waiting. This should never be.");
   drawQueues(queues.queues);
+  drawPrekeys(prekeys);
   drawPush(push.push_services);
   $("#push-empty").hidden = push.push_services.length > 0;
   lastAnswer = Date.now();
