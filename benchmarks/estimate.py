@@ -145,9 +145,10 @@ async def measure_ledgers(store: Store, bounds: dict[str, int], count: int) -> d
         await send_to_nobody(store, alert, bounds, chance)
     plain = await used_memory(store)
     took = time.perf_counter()
-    await pack(store, clock.milliseconds(clock.now()) + REST_MS)
+    later = clock.milliseconds(clock.now()) + REST_MS
+    while await store.packing.due(later):
+        await pack(store, later)
     took = time.perf_counter() - took
-    assert await store.packing.due(clock.milliseconds(clock.now()) + REST_MS) == []
     return {
         "ledgers": count,
         "bytes_a_subscription_at_work": round((plain - before) / readers, 1),
