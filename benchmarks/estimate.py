@@ -174,17 +174,19 @@ async def longest_stall(ended: asyncio.Event) -> float:
 async def measure(store: Store, settings: Settings, rounds: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, draft in ALERTS.items():
-        alert, times = an_alert(now=NOW, **draft), []
+        alert, times, cpu = an_alert(now=NOW, **draft), [], []
         for _ in range(rounds + 1):
-            before = time.perf_counter()
+            before, cpu_before = time.perf_counter(), time.process_time()
             found = await estimate(store, settings, alert, NOW)
             times.append(time.perf_counter() - before)
+            cpu.append(time.process_time() - cpu_before)
         ended = asyncio.Event()
         stall = asyncio.create_task(longest_stall(ended))
         await estimate(store, settings, alert, NOW)
         ended.set()
         figures[name] = {
             "median_ms": round(sorted(times[1:])[rounds // 2] * 1e3, 1),
+            "median_cpu_ms": round(sorted(cpu[1:])[rounds // 2] * 1e3, 1),
             "first_ms": round(times[0] * 1e3, 1),
             "longest_stall_ms": round(await stall * 1e3, 1),
             **told(found.whole),

@@ -80,8 +80,8 @@ class Repeated:
         self._name = name
         self._run = store.server.run
         store.server.run = self.run  # type: ignore[method-assign]
-        store.server.together = self.together  # type: ignore[method-assign]
         store.server.run_after = self.run_after  # type: ignore[method-assign]
+        store.server.together = self.together  # type: ignore[method-assign]
 
     async def run(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         if script != self._name:
@@ -94,14 +94,14 @@ class Repeated:
         assert await everything(self._store) == after
         return result
 
-    async def together(self, *scripts: Script[Any]) -> list[Any]:
-        return [await self._store.server.call(script) for script in scripts]
-
     async def run_after(
         self, before: Sequence[Argument], script: str, keys: Sequence[str], *arguments: Argument
     ) -> Any:
         await self._store.server.redis.execute_command(*before)
         return await self.run(script, keys, *arguments)
+
+    async def together(self, *scripts: Script[Any]) -> list[Any]:
+        return [await self._store.server.call(script) for script in scripts]
 
 
 async def register_and_leave(store: Store) -> None:
@@ -124,6 +124,15 @@ async def be_called_gone(store: Store) -> None:
     await store.subscriptions.delete(other, NOW_MS)
 
 
+async def tell(store: Store) -> None:
+    await add_some(store, 1)
+    alert = await begin(store, await store.numbers.bounds())
+    worker = await hand(store, alert)
+    await worker.write({0: Mark.ACCEPTED})
+    for event in Event:
+        assert await store.receipts.record(Address("fcm", 0), alert.id, event)
+
+
 async def pack(store: Store) -> None:
     await add_some(store, 2)
     alert = await begin(store, await store.numbers.bounds())
@@ -133,15 +142,6 @@ async def pack(store: Store) -> None:
     await store.alerts.close(alert.id, AlertState.SENT, {"deferred": 0, "set_aside": 0}, NOW_MS, None)
     assert await store.packing.due(NOW_MS + REST_MS) == [alert.id]
     await store.packing.pack(alert.id, await store.runs.bounds(alert.id))
-
-
-async def tell(store: Store) -> None:
-    await add_some(store, 1)
-    alert = await begin(store, await store.numbers.bounds())
-    worker = await hand(store, alert)
-    await worker.write({0: Mark.ACCEPTED})
-    for event in Event:
-        assert await store.receipts.record(Address("fcm", 0), alert.id, event)
 
 
 async def send(store: Store) -> None:
