@@ -11,7 +11,7 @@ define setup
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench bench-api estimate fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
+.PHONY: help demo up test bench bench-api whole-path estimate estimate-speed fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench-api: setup-dev ## what one core takes of the readers' API, by an open-loop
 
 estimate: setup-dev ## the estimate against what planning gives, for 200,000 readers of every kind (READERS=...)
 	@READERS=$(or $(READERS),200000) $(BIN)/pytest tests/engine/test_engine_estimate.py $(ARGS)
+
+estimate-speed: setup-dev ## the estimate over a million subscriptions, and what they take of the store (see benchmarks/)
+	@$(BIN)/python benchmarks/estimate.py $(ARGS)
 
 week: setup-dev ## a week of news for 100,000 simulated browsers, judged one by one (BROWSERS=...)
 	@BROWSERS=$(or $(BROWSERS),100000) $(BIN)/pytest -s tests/simulation/test_simulation_week.py $(ARGS)

@@ -18,6 +18,7 @@ from tocsin.domain.subscriptions import SHARD_SIZE, Address
 from tocsin.store import packing
 from tocsin.store.packing import REST_MS
 from tocsin.store.store import Store
+from tocsin_workers import trim as trimming
 from tocsin_workers.trim import pack, trim
 
 READERS = 4
@@ -204,3 +205,17 @@ async def test_packed_ledgers_are_trimmed_like_others(store: Store) -> None:
     await trim(store, clock.milliseconds(NOW + timedelta(days=36_500)))
 
     assert await keys_of(store, worker.alert_id) == {"{alerts}:alert:ID"}
+
+
+async def test_a_round_of_mending_packs_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = [await sent(store, f"alert-{number}") for number in range(3)]
+    ended_ms = await now_ms()
+    for worker in workers:
+        await close(store, worker.alert_id, ended_ms)
+    monkeypatch.setattr(trimming, "_LEDGERS_A_ROUND", 2)
+
+    await pack(store, ended_ms + REST_MS)
+    assert [await is_packed_in(store, worker.alert_id) for worker in workers] == [True, True, False]
+
+    await pack(store, ended_ms + REST_MS)
+    assert await is_packed_in(store, workers[2].alert_id)

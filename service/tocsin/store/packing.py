@@ -16,7 +16,8 @@ from tocsin.store.numbers import shards_below
 # An alert rests so long after its end, and after the end of its attempts where somebody may be tried again: whoever saw
 # it open has long since let go of it.
 REST_MS = 600_000
-_SHARDS_AT_ONCE = 100
+# Two milliseconds of the process that others in it wait for.
+_SHARDS_AT_ONCE = 20
 _DONE = b"done"
 
 
