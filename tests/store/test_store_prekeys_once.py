@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from prekey_nodes import Node
 
 from tocsin import clock
@@ -112,6 +112,15 @@ class Once(RuleBasedStateMachine):
 
     # -- keys are made and used
 
+    @initialize()
+    def begin(self) -> None:
+        """Something is there to be brought back: dumps of keys that were used since."""
+        for node in (0, 1):
+            self._make(node)
+            self._save(node)
+            self._take(node, set(range(SLOTS)))
+            self._use(node)
+
     @rule(node=some_node, slots=some_slots)
     def work(self, node: int, slots: set[int]) -> None:
         self._make(node)
@@ -185,6 +194,9 @@ class Once(RuleBasedStateMachine):
 
     @rule(node=some_node)
     def save(self, node: int) -> None:
+        self._save(node)
+
+    def _save(self, node: int) -> None:
         dump = self.folder / f"dump-{len(self.dumps)}"
         self.runner.run(self.nodes[node].save(dump))
         self.dumps.append(dump)
@@ -208,7 +220,18 @@ class Once(RuleBasedStateMachine):
         self.runner.run(self.nodes[node].promote())
 
     def teardown(self) -> None:
-        self.runner.run(self._close())
+        try:
+            self._end()
+        finally:
+            self.runner.run(self._close())
+
+    def _end(self) -> None:
+        """Whatever happened, both work; and whatever is left is used, layer by layer."""
+        for node in (0, 1, 0, 1):
+            self.runner.run(self.nodes[node].promote())
+            self._take(node, set(range(SLOTS)))
+        for which in range(len(self.rings)):
+            self._use(which)
 
     async def _close(self) -> None:
         for prekeys in self.prekeys:
@@ -240,8 +263,8 @@ def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path, monk
         run_state_machine_as_test(
             lambda: Once(runner, store, nodes, tmp_path, counts),
             settings=settings(
-                max_examples=20,
-                stateful_step_count=40,
+                max_examples=15,
+                stateful_step_count=25,
                 print_blob=True,
                 suppress_health_check=list(HealthCheck),
             ),
