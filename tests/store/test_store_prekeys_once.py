@@ -6,7 +6,7 @@ from any dump of either, made to follow each other, promoted, and made to follow
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -250,18 +250,30 @@ def two_nodes(runner: asyncio.Runner, folder: Path) -> Iterator[list[Node]]:
             node.kill()
 
 
-@pytest.mark.timeout(480)  # a failure is made small before it is told, with the seed to repeat it
-def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TAKE_SECONDS", 5.0)  # a busy machine must not leave the test without prekeys
-    counts = Counts()
-    with asyncio.Runner() as runner, two_nodes(runner, tmp_path) as nodes:
+@contextmanager
+def machine_of(servers: Settings, folder: Path, counts: Counts) -> Iterator[Callable[[], Once]]:
+    with asyncio.Runner() as runner, two_nodes(runner, folder) as nodes:
 
         async def opened() -> Store:
-            return Store(load(data_dir=tmp_path, store_url=servers.broker))  # the same without a disk to wait for
+            return Store(load(data_dir=folder, store_url=servers.broker))  # the same without a disk to wait for
 
         store = runner.run(opened())
+        yield lambda: Once(runner, store, nodes, folder, counts)
+        runner.run(store.server.close())
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not leave a test without prekeys."""
+    monkeypatch.setattr(module, "TAKE_SECONDS", 5.0)
+
+
+@pytest.mark.timeout(480)  # a failure is made small before it is told, with the seed to repeat it
+def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path) -> None:
+    counts = Counts()
+    with machine_of(servers, tmp_path, counts) as machine:
         run_state_machine_as_test(
-            lambda: Once(runner, store, nodes, tmp_path, counts),
+            machine,
             settings=settings(
                 max_examples=15,
                 stateful_step_count=25,
@@ -269,5 +281,19 @@ def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path, monk
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        runner.run(store.server.close())
     assert counts.used > 100
+
+
+def test_a_fail_over_and_back_brings_nothing_back(servers: Settings, tmp_path: Path) -> None:
+    """The first server lives all the time and has its run id; what it gets back is what its replica had."""
+    counts = Counts()
+    with machine_of(servers, tmp_path, counts) as machine:
+        once = machine()
+        try:
+            once.work(0, {0})
+            once.follow(1, stays=False)
+            once.work(0, {1})
+            assert counts.used == 2
+            once.follow(0, stays=False)
+        finally:
+            once.teardown()
