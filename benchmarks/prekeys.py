@@ -124,8 +124,6 @@ async def of_alerts(count: int, pairs: int) -> dict[str, Any]:
     """From the 202 to the first request, in pairs: one while prekeys are computed, one while nothing is."""
     with tempfile.TemporaryDirectory() as folder:
         async with open_town(Path(folder), reconcile_seconds="2") as town:
-            _, site = await town.call("GET", "/v1/site")
-            assert site
             key_id = await town.store.server.redis.get("{site}:vapid-key-id")
             await fill(town.store, readers(count), key_id, clock.milliseconds(clock.now()))
             await town.subscribe(5)
