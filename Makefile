@@ -11,7 +11,7 @@ define setup
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test estimate fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
+.PHONY: help demo up test bench estimate fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: setup-dev ## all tests but those that drive a browser
 
 fairness: setup-dev ## alerts and push services beside one another: ratios (see benchmarks/)
 	@$(BIN)/python benchmarks/fairness.py $(ARGS)
+
+bench: setup-dev ## Tocsin's sender beside its peers (ARGS="--peers FOLDER" for node's; see benchmarks/)
+	@$(BIN)/tocsin bench $(ARGS)
 
 estimate: setup-dev ## the estimate against what planning gives, for 200,000 readers of every kind (READERS=...)
 	@READERS=$(or $(READERS),200000) $(BIN)/pytest tests/engine/test_engine_estimate.py $(ARGS)

@@ -20,7 +20,7 @@ DEFAULTS = Preferences()
 
 
 @dataclass
-class _Shard:
+class Shard:
     records: dict[str, bytes] = field(default_factory=dict)
     personal: dict[str, str] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
@@ -39,7 +39,7 @@ async def fill(
     store: Store, readers: Iterable[tuple[Subscription, Preferences]], key_id: bytes, now_ms: int
 ) -> list[Address]:
     """Into an empty store; the addresses are in the readers' order."""
-    shards: dict[str, _Shard] = defaultdict(_Shard)
+    shards: dict[str, Shard] = defaultdict(Shard)
     index: dict[str, dict[bytes, bytes]] = defaultdict(dict)
     bounds: dict[str, int] = defaultdict(int)
     addresses = []
@@ -56,13 +56,14 @@ async def fill(
             shard.personal[str(address.slot)] = personal
         bucket, name = entries._place(record.digest)
         index[bucket][name] = entries.ready(address)
-    await _write(store, shards, index, bounds)
+    await write(store, shards, index, bounds)
     return addresses
 
 
-async def _write(
-    store: Store, shards: Mapping[str, _Shard], index: Mapping[str, dict[bytes, bytes]], bounds: Mapping[str, int]
+async def write(
+    store: Store, shards: Mapping[str, Shard], index: Mapping[str, dict[bytes, bytes]], bounds: Mapping[str, int]
 ) -> None:
+    """Whole shards and whatever of the index; `bounds` are the next numbers after them."""
     redis = store.server.redis
     await redis.sadd("{site}:push-services", *bounds)
     for service, bound in bounds.items():

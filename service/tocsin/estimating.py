@@ -17,6 +17,9 @@ from tocsin.store.store import Store
 # What one process sends in a second with the default window at 30 ms an answer (docs/decisions/0005).
 REQUESTS_PER_SECOND = 1_700
 
+# How many shards are read in one go. More would keep other requests of this process waiting.
+_SHARDS_AT_ONCE = 32
+
 
 @dataclass
 class Expected:
@@ -52,21 +55,30 @@ async def estimate(store: Store, settings: Settings, alert: Alert, now: datetime
     parts: dict[str, Expected] = {}
     for push_service, bound in (await store.numbers.bounds()).items():
         parts[push_service] = Expected()
-        for place, shard in enumerate(shards_below(push_service, bound)):
-            size = min(SHARD_SIZE, bound - place * SHARD_SIZE)
-            parts[push_service].add(await _of_shard(store, planner, shard, size, now))
+        shards = shards_below(push_service, bound)
+        sizes = {shard: min(SHARD_SIZE, bound - place * SHARD_SIZE) for place, shard in enumerate(shards)}
+        for first in range(0, len(shards), _SHARDS_AT_ONCE):
+            some = {shard: sizes[shard] for shard in shards[first : first + _SHARDS_AT_ONCE]}
+            parts[push_service].add(await _of_shards(store, planner, some, now))
     whole = Expected()
     for part in parts.values():
         whole.add(part)
     return Estimate(whole, parts, len(notification(alert)), _seconds(whole.now, settings, alert))
 
 
-async def _of_shard(store: Store, planner: Planner, shard: str, size: int, now: datetime) -> Expected:
-    numbers = await store.profiles.of_shard(shard, size)
-    plan = await planner.plan(shard, numbers, now)
-    had = await store.ledgers.had_today(shard, {each.slot: each.day for each in plan.capped})
-    plan.cap([each.slot for each in plan.capped if had.get(each.slot, 0) >= each.limit])
-    ledger = Ledger("".join(plan.marks).encode("latin-1"))
+async def _of_shards(store: Store, planner: Planner, sizes: Mapping[str, int], now: datetime) -> Expected:
+    drafts = [await planner.draft(numbers, now) for numbers in await store.profiles.of_shards(sizes)]
+    personal = await store.ledgers.personal({shard: draft.asked for shard, draft in zip(sizes, drafts, strict=True)})
+    plans = [planner.finish(draft, rows) for draft, rows in zip(drafts, personal, strict=True)]
+    full = await store.ledgers.full({shard: plan.capped for shard, plan in zip(sizes, plans, strict=True)})
+    whole = Expected()
+    for plan, slots in zip(plans, full, strict=True):
+        plan.cap(slots)
+        whole.add(_expected(plan.ledger))
+    return whole
+
+
+def _expected(ledger: Ledger) -> Expected:
     skipped = Counter({str(reason): ledger.count(mark) for reason, mark in SKIPPED.items()})
     # Whoever's preferences cannot be read is set aside at once: a part of those who would be sent to.
     now_count = ledger.count(Mark.PENDING) + ledger.count(Mark.SET_ASIDE)

@@ -1,122 +1,251 @@
-"""What an alert comes to for each reader of a shard: the one way that sending, estimating and asking again share."""
+"""What an alert comes to for each reader of a shard: the one way that sending, estimating and asking again share.
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+Most readers share their preferences with many others, so these are decided for once a minute, for all shards, and a
+shard's readers are then looked up in a table; only who has something personal, or a cap, is looked at alone.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import compress, count
+from operator import itemgetter
 
 from pydantic import ValidationError
 
-from tocsin.domain.decisions import Audience, Decision, Verdict, cap_day, counts, decide, quiet_until
-from tocsin.domain.deliveries import Mark, planned
+from tocsin.domain.decisions import (
+    Audience,
+    Decision,
+    Limit,
+    Standing,
+    decide_as,
+    limit,
+    quiet_until,
+    standing,
+    standings,
+)
+from tocsin.domain.deliveries import Ledger, Mark, planned
+from tocsin.domain.personal import read_personal
 from tocsin.domain.preferences import Preferences
-from tocsin.store.ledgers import Capped, Ledgers
-from tocsin.store.profiles import NOBODY, Profiles
+from tocsin.domain.subscriptions import SHARD_SIZE
+from tocsin.store.ledgers import Ledgers
+from tocsin.store.profiles import MOST_KEPT, NOBODY, Profiles
 from tocsin.store.shards import PERSONAL
+
+# How many alerts' tables a process keeps; one of 50,000 profiles takes about 10 MB.
+_MOST_ALERTS = 8
+
+# In a table and in a draft, bytes that no mark has: it depends on what is personal; pending unless a cap is full.
+_ASK, _CAPPED = 0xFF, 0xFE
+_IS_ASK, _IS_CAPPED = (bytes(byte == sought for byte in range(256)) for sought in (_ASK, _CAPPED))
+_CAPPED_IS_PENDING = bytes(ord(Mark.PENDING) if byte == _CAPPED else byte for byte in range(256))
 
 
 @dataclass
 class ShardPlan:
     """A mark for each slot, before caps are looked at; `capped` are those among the pending whose cap has the last
-    word; `first_until` is when the first of the deferred is asked again."""
+    word, by slot; `first_until` is when the first of the deferred is asked again."""
 
-    marks: list[Mark] = field(default_factory=list)
-    capped: list[Capped] = field(default_factory=list)
+    ledger: Ledger
+    capped: Mapping[int, Limit]
     first_until: datetime | None = None
 
-    def cap(self, full: Collection[int]) -> None:
+    def cap(self, full: Iterable[int]) -> None:
         """These readers have had as many as they wish."""
         for slot in full:
-            self.marks[slot] = Mark.DAILY_CAP
+            self.ledger[slot] = Mark.DAILY_CAP
+
+
+class Answers:
+    """What one alert comes to in one minute, by profile number; in `marks` and `limits` with its bit `PERSONAL` too."""
+
+    def __init__(self, now: datetime) -> None:
+        self._begins = now.replace(second=0, microsecond=0)
+        self._ends = self._begins + timedelta(minutes=1)
+        self.marks = {NOBODY: ord(Mark.NOBODY)}
+        self.own: dict[Standing, dict[int, int]] = defaultdict(dict)
+        self.decisions: dict[tuple[int, Standing], Decision] = {}
+        self.limits: dict[int, Limit] = {}
+        self.unlimited: set[int] = set()
+        self.quiet: dict[int, datetime | None] = {}
+
+    def hold(self, now: datetime) -> bool:
+        """No rule for those who share a set looks at the time of the day more closely than at the minute."""
+        return self._begins <= now < self._ends and len(self.decisions) <= MOST_KEPT
+
+
+class Table:
+    """The answers for one alert, made anew each minute."""
+
+    def __init__(self) -> None:
+        self._answers: Answers | None = None
+
+    def at(self, now: datetime) -> Answers:
+        if self._answers is None or not self._answers.hold(now):
+            self._answers = Answers(now)
+        return self._answers
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan before it is known what is personal in the slots to be `asked`."""
+
+    marks: bytearray
+    numbers: Sequence[int]
+    asked: Sequence[int]
+    answers: Answers
+    now: datetime
 
 
 class Planner:
-    """For one alert. Most readers share their preferences with many others, so these are decided for once a minute:
-    no rule looks at a time of the day more closely."""
+    """For one alert."""
 
-    def __init__(self, profiles: Profiles, ledgers: Ledgers, audience: Audience) -> None:
+    def __init__(self, profiles: Profiles, ledgers: Ledgers, audience: Audience, table: Table | None = None) -> None:
         self.audience = audience
         self._profiles = profiles
         self._ledgers = ledgers
+        self._table = table or Table()
         self._sets: dict[int, Preferences | None] = {}
-        self._decided: dict[int, Decision | None] = {}
-        self._quiet: dict[int, datetime | None] = {}
-        self._minute: datetime | None = None
 
     async def load(self, numbers: Iterable[int]) -> None:
-        """The sets of these profile numbers, so that all else here needs no store."""
-        missing = {number & ~PERSONAL for number in numbers} - self._sets.keys() - {NOBODY}
+        """The sets of these profile numbers, so that `decide`, `limit` and `quiet_until` need no store."""
+        # `difference`, since `- self._sets.keys()` would walk through all of them.
+        missing = {number & ~PERSONAL for number in numbers}.difference(self._sets, [NOBODY])
         if missing:
             found = await self._profiles.readable(missing)
             self._sets |= {number: found.get(number) for number in missing}
 
-    def preferences(self, number: int, personal: bytes) -> Preferences | None:
-        """None for what a newer version wrote."""
-        shared = self._sets.get(number & ~PERSONAL)
-        if shared is None or not personal:
-            return shared
-        try:
-            return shared.with_personal(personal)
-        except ValidationError:
-            return None
-
     def decide(self, number: int, personal: bytes, now: datetime) -> Decision | None:
         """Without the cap; None for preferences that this program cannot read."""
-        if personal:
-            mine = self.preferences(number, personal)
-            return None if mine is None else decide(self.audience, mine, now)
-        self._look_at(now)
-        number &= ~PERSONAL
-        if number not in self._decided:
-            shared = self._sets.get(number)
-            self._decided[number] = None if shared is None else decide(self.audience, shared, now)
-        return self._decided[number]
+        try:
+            own = standing(self.audience, read_personal(personal), now)
+        except ValidationError:
+            return None
+        return self._decide(self._table.at(now), number & ~PERSONAL, own, now)
 
     def quiet_until(self, number: int, now: datetime) -> datetime | None:
         """The end of the quiet hours that keep the alert from a reader, whatever else does. They are never personal."""
-        self._look_at(now)
-        number &= ~PERSONAL
-        if number not in self._quiet:
-            shared = self._sets.get(number)
-            self._quiet[number] = None if shared is None else quiet_until(self.audience, shared, now)
-        return self._quiet[number]
+        return self._quiet_until(self._table.at(now), number & ~PERSONAL, now)
 
-    def _look_at(self, now: datetime) -> None:
-        """What was found in another minute is forgotten."""
-        minute = now.replace(second=0, microsecond=0)
-        if minute != self._minute:
-            self._minute, self._decided, self._quiet = minute, {}, {}
-
-    def cap(self, slot: int, number: int, personal: bytes, now: datetime) -> Capped | None:
-        """The reader's cap, where this alert counts under it."""
-        mine = self.preferences(number, personal)
-        if mine is None or mine.daily_cap is None or not counts(self.audience, mine):
-            return None
-        return Capped(slot, cap_day(self.audience, mine, now), mine.daily_cap.count)
+    def limit(self, number: int, now: datetime) -> Limit | None:
+        """The cap of who has this number, where this alert counts under it. It is never personal."""
+        return self._limit(self._table.at(now), number & ~PERSONAL, now)
 
     async def plan(
         self, shard: str, numbers: Sequence[int], now: datetime, among: Collection[int] | None = None
     ) -> ShardPlan:
         """For each slot; `among` are the slots of a follow-up's audience, None for everybody."""
-        await self.load(set(numbers))
-        flagged = [slot for slot, number in enumerate(numbers) if number & PERSONAL]
-        personal = await self._ledgers.personal(shard, flagged)
-        plan = ShardPlan()
-        for slot, number in enumerate(numbers):
-            mark, own = Mark.NOBODY, personal.get(slot, b"")
-            if number != NOBODY:
-                if among is not None and slot not in among:
-                    mark = Mark.OUTSIDE
-                else:
-                    mark = self._plan_one(plan, slot, number, own, now)
-            plan.marks.append(mark)
+        draft = await self.draft(numbers, now, among)
+        (personal,) = await self._ledgers.personal({shard: draft.asked})
+        plan = self.finish(draft, personal)
+        plan.first_until = self._first_until(draft, plan.ledger)
         return plan
 
-    def _plan_one(self, plan: ShardPlan, slot: int, number: int, personal: bytes, now: datetime) -> Mark:
-        decision = self.decide(number, personal, now)
+    async def draft(self, numbers: Sequence[int], now: datetime, among: Collection[int] | None = None) -> Draft:
+        """The part of `plan` that looks at nobody's own record."""
+        answers = self._table.at(now)
+        try:
+            marks = _look_up(answers.marks, numbers)
+        except KeyError:
+            await self._learn(answers, set(numbers), now)
+            marks = _look_up(answers.marks, numbers)
+        if among is not None:
+            for slot, number in enumerate(numbers):
+                if number != NOBODY and slot not in among:
+                    marks[slot] = ord(Mark.OUTSIDE)
+        asked = list(compress(count(), marks.translate(_IS_ASK)))
+        await self.load(numbers[slot] for slot in asked)
+        return Draft(marks.ljust(SHARD_SIZE, b"\0"), numbers, asked, answers, now)
+
+    def finish(self, draft: Draft, personal: Sequence[bytes | None]) -> ShardPlan:
+        """The plan but for its `first_until`, now that it is known what is personal, slot by slot of those asked."""
+        marks, numbers, answers = draft.marks, draft.numbers, draft.answers
+        for slot, text in zip(draft.asked, personal, strict=True):
+            marks[slot] = self._own_mark(answers, numbers[slot] & ~PERSONAL, text, draft.now)
+        slots = list(compress(count(), marks.translate(_IS_CAPPED)))
+        limits = map(answers.limits.__getitem__, map(numbers.__getitem__, slots))
+        return ShardPlan(Ledger(marks.translate(_CAPPED_IS_PENDING)), dict(zip(slots, limits, strict=True)))
+
+    def _first_until(self, draft: Draft, ledger: Ledger) -> datetime | None:
+        deferred = {draft.numbers[slot] & ~PERSONAL for slot in ledger.slots(Mark.DEFERRED)}
+        untils = (self._quiet_until(draft.answers, number, draft.now) for number in deferred)
+        return min(filter(None, untils), default=None)
+
+    async def _learn(self, answers: Answers, numbers: set[int], now: datetime) -> None:
+        unknown = numbers.difference(answers.marks)
+        await self.load(unknown)
+        for number in unknown:
+            answers.marks[number] = self._common_mark(answers, number, now)
+
+    def _common_mark(self, answers: Answers, number: int, now: datetime) -> int:
+        """The byte of all with this number, or _ASK where what is personal makes a difference."""
+        shared = number & ~PERSONAL
+        common = self._mark(answers, shared, Standing(), now)
+        if number & PERSONAL and any(
+            self._mark(answers, shared, each, now) != common for each in standings(self.audience)
+        ):
+            return _ASK
+        return common
+
+    def _own_mark(self, answers: Answers, number: int, personal: bytes | None, now: datetime) -> int:
+        try:
+            own = standing(self.audience, read_personal(personal or b""), now)
+        except ValidationError:
+            return ord(Mark.SET_ASIDE)
+        found = answers.own[own].get(number)
+        return self._mark(answers, number, own, now) if found is None else found
+
+    def _mark(self, answers: Answers, number: int, personal: Standing, now: datetime) -> int:
+        decision = self._decide(answers, number, personal, now)
         if decision is None:
-            return Mark.SET_ASIDE
-        if decision.verdict is Verdict.SEND and (capped := self.cap(slot, number, personal, now)):
-            plan.capped.append(capped)
-        if decision.until is not None and (plan.first_until is None or decision.until < plan.first_until):
-            plan.first_until = decision.until
-        return planned(decision)
+            return ord(Mark.SET_ASIDE)
+        mark = ord(planned(decision))
+        if mark == ord(Mark.PENDING) and self._limit(answers, number, now):
+            mark = _CAPPED
+        answers.own[personal][number] = mark
+        return mark
+
+    def _decide(self, answers: Answers, number: int, personal: Standing, now: datetime) -> Decision | None:
+        decision = answers.decisions.get((number, personal))
+        if decision is None and (shared := self._sets.get(number)) is not None:
+            decision = decide_as(personal, self.audience, shared, now)
+            answers.decisions[number, personal] = decision
+        return decision
+
+    def _quiet_until(self, answers: Answers, number: int, now: datetime) -> datetime | None:
+        if number not in answers.quiet and (shared := self._sets.get(number)) is not None:
+            answers.quiet[number] = quiet_until(self.audience, shared, now)
+        return answers.quiet.get(number)
+
+    def _limit(self, answers: Answers, number: int, now: datetime) -> Limit | None:
+        found = answers.limits.get(number)
+        if found is not None or number in answers.unlimited:
+            return found
+        shared = self._sets.get(number)
+        found = None if shared is None else limit(self.audience, shared, now)
+        if found is not None:
+            answers.limits[number] = answers.limits[number | PERSONAL] = found
+        elif shared is not None:
+            answers.unlimited.add(number)
+        return found
+
+
+class Planners:
+    """What one shard's planner found out in a minute, those of the alert's other shards in this process know too."""
+
+    def __init__(self, profiles: Profiles, ledgers: Ledgers) -> None:
+        self._profiles = profiles
+        self._ledgers = ledgers
+        self._tables: OrderedDict[Audience, Table] = OrderedDict()
+
+    def of(self, audience: Audience) -> Planner:
+        table = self._tables.setdefault(audience, Table())
+        self._tables.move_to_end(audience)
+        if len(self._tables) > _MOST_ALERTS:
+            self._tables.popitem(last=False)
+        return Planner(self._profiles, self._ledgers, audience, table)
+
+
+def _look_up(marks: Mapping[int, int], numbers: Sequence[int]) -> bytearray:
+    # Twice nobody before them, since itemgetter gives no tuple for one number alone.
+    return bytearray(itemgetter(NOBODY, NOBODY, *numbers)(marks)[2:])

@@ -137,13 +137,13 @@ class Publishing:
     async def report(self, status: AlertStatus) -> Report:
         """The account at this moment, or the final one."""
         if status.totals is not None:
-            return Report(status, status.totals)
-        return Report(status, (await account(self._store, status)).as_json())
+            return _report(status, status.totals)
+        return _report(status, (await account(self._store, status)).as_json())
 
     async def listed(self, status: AlertStatus) -> Report:
         """The same at the price of one of many: that of an alert for which readers still wait may be a minute old."""
         if status.totals is None and status.ended_at is not None and status.interim is not None:
-            return Report(status, status.interim)
+            return _report(status, status.interim)
         return await self.report(status)
 
     async def stop(self, alert_id: str) -> AlertStatus:
@@ -168,6 +168,11 @@ class Account:
 
     def as_json(self) -> dict[str, Any]:
         return self.whole.as_json(self.by_push_service, self.status.alert.begins_at)
+
+
+def _report(status: AlertStatus, progress: Mapping[str, Any]) -> Report:
+    """Receipts are no part of the account, and come on when it is final."""
+    return Report(status, {**progress, "receipts": dict(status.receipts)})
 
 
 async def account(store: Store, status: AlertStatus) -> Account:

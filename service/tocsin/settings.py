@@ -25,6 +25,7 @@ from pydantic_settings import (
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.levels import Level
+from tocsin.domain.receipts import Keeping
 from tocsin.domain.topics import parse_topics
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -112,6 +113,10 @@ class Settings(BaseSettings):
     )
     prekeys: int = Field(
         1, ge=0, le=8, description="Message keys made ahead for each subscription while no alert is sent; 0: none."
+    )
+    receipts: Keeping = Field(
+        Keeping.AGGREGATE,
+        description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
     )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."

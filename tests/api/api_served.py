@@ -14,6 +14,8 @@ import aiohttp
 from aiohttp import web
 
 from tocsin.api.app import make_app
+from tocsin.api.call import SERVICES
+from tocsin.api.services import Services
 from tocsin.settings import Settings, load
 from tocsin.simulator.models import BrowserView
 from tocsin.store.store import Store
@@ -38,10 +40,12 @@ class Reply:
 
 
 class Served:
-    """`base` is where the API answers, with BASE_PATH; `editor` are the headers of one who may do everything."""
+    """`services` are the API's own; `base` is where it answers, with BASE_PATH; `editor` are the
+    headers of one who may do everything."""
 
-    def __init__(self, settings: Settings, store: Store, session: aiohttp.ClientSession, origin: str) -> None:
-        self.settings = settings
+    def __init__(self, services: Services, store: Store, session: aiohttp.ClientSession, origin: str) -> None:
+        self.services = services
+        self.settings = settings = services.settings
         self.store = store
         self.session = session
         self.origin = origin
@@ -178,7 +182,7 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
             Store(settings) as store,
             aiohttp.ClientSession(timeout=NO_ANSWER) as session,
         ):
-            served = Served(settings, store, session, origin)
+            served = Served(runner.app[SERVICES], store, session, origin)
             if (await served.call("GET", "/readyz")).status == 200:
                 await served.topics_set()
             yield served

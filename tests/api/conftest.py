@@ -48,6 +48,7 @@ async def shared_api(tmp_path_factory: pytest.TempPathFactory, push_services: Si
 @pytest.fixture
 async def api(shared_api: Served) -> AsyncIterator[Served]:
     """With topics, and nothing else. Whatever a test sends, nothing may go wrong in a way that we cannot explain."""
+    await shared_api.services.tally.flush()
     redis = shared_api.store.server.redis
     keys = [key async for key in redis.scan_iter(count=1000) if not key.startswith(LASTING)]
     if keys:

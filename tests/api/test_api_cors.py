@@ -8,7 +8,6 @@ from api_served import Served, assert_problem, changed, serve
 
 from tocsin.api.route import Route
 from tocsin.api.routes import ROUTES
-from tocsin.settings import Settings
 
 OURS, PARTNER, STRANGER = "https://news.example", "https://partner.example", "https://evil.example"
 READERS = [route for route in ROUTES if route.readers]
@@ -19,10 +18,16 @@ def named(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-@pytest.fixture
-async def cors(settings: Settings) -> AsyncIterator[Served]:
-    async with serve(changed(settings, allowed_origins=(PARTNER,))) as served:
+@pytest.fixture(scope="module")
+async def shared_cors(shared_api: Served) -> AsyncIterator[Served]:
+    async with serve(changed(shared_api.settings, allowed_origins=(PARTNER,))) as served:
         yield served
+
+
+@pytest.fixture
+def cors(api: Served, shared_cors: Served) -> Served:
+    """One that the pages of a partner may call too, on the store of `api`."""
+    return shared_cors
 
 
 def preflight(origin: str, method: str, headers: str = "authorization,content-type") -> dict[str, str]:

@@ -29,6 +29,7 @@ PROMISED = {
     "tocsin_quarantined_subscriptions": {"push_service"},
     "tocsin_subscriptions": {"push_service"},
     "tocsin_leases_lapsed_total": set(),
+    "tocsin_receipts_total": {"fate"},
     "tocsin_prekeys": set(),
     "tocsin_prekeys_wanted": set(),
     "tocsin_prekeys_made_total": set(),

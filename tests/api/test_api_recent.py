@@ -9,8 +9,15 @@ from api_served import Served, assert_problem
 
 from samples import an_alert
 from tocsin import clock
+from tocsin import recent as list_of_recent
 from tocsin.domain.alerts import AlertState
 from town import Town
+
+
+@pytest.fixture(autouse=True)
+def looked_at_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits a second for the list that the test before left."""
+    monkeypatch.setattr(list_of_recent, "KEEP_SECONDS", 0.05)
 
 
 async def recent(api: Served, query: str = "") -> Any:
@@ -20,7 +27,7 @@ async def recent(api: Served, query: str = "") -> Any:
 
 
 async def shows(api: Served, *ids: str, query: str = "") -> list[dict[str, Any]]:
-    """Waits until these are shown: the list may be a second old."""
+    """Waits until these are shown: the list may be a little old."""
     async with asyncio.timeout(10):
         while True:
             found: list[dict[str, Any]] = await recent(api, query)

@@ -17,6 +17,7 @@ COMMANDS = [
     ("beat",),
     ("simulator",),
     ("settings",),
+    ("bench",),
     ("doctor",),
     ("alert",),
     ("alert", "send"),

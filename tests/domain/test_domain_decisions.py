@@ -10,11 +10,11 @@ from tocsin.domain.decisions import (
     SEND,
     Audience,
     Decision,
+    Limit,
     Reason,
     Verdict,
-    cap_day,
-    counts,
     decide,
+    limit,
     quiet_until,
 )
 from tocsin.domain.levels import Level
@@ -174,7 +174,7 @@ def test_whose_zone(own: str | None, readers: str | None, site: str, quiet: bool
     audience = alert(site_zone=site)
     assert (decide(audience, preferences, NIGHT).verdict is Verdict.DEFER) is quiet
     first = (NIGHT - datetime(1970, 1, 1, tzinfo=UTC)).days
-    assert cap_day(audience, preferences, NIGHT) == (first if quiet else first + 1)
+    assert limit(audience, preferences, NIGHT) == Limit(first if quiet else first + 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,7 @@ def test_whose_zone(own: str | None, readers: str | None, site: str, quiet: bool
 def test_caps(level: str, cap: dict[str, Any] | None, had: int, sent: bool, counted: bool) -> None:
     preferences = wants(daily_cap=cap)
     assert decide(alert(level), preferences, NOW, had) == (SEND if sent else skip(Reason.DAILY_CAP))
-    assert counts(alert(level), preferences) is counted
-
-
-def test_without_a_cap_there_is_no_day() -> None:
-    assert cap_day(alert(), wants(), NOW) == 0
+    assert (limit(alert(level), preferences, NOW) is not None) is counted
 
 
 @pytest.mark.parametrize(
@@ -218,7 +214,7 @@ def test_follow_ups(given: dict[str, Any], expected: Decision) -> None:
     audience = alert("update", story="aleppo", language="en", follows_up=True)
     preferences = wants(**given)
     assert decide(audience, preferences, NIGHT, had_today=9) == expected
-    assert not counts(audience, preferences)
+    assert limit(audience, preferences, NIGHT) is None
 
 
 def test_levels_admit_what_is_as_big_or_bigger() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from tocsin.domain.decisions import Audience, cap_day, counts, decide, quiet_until
+from tocsin.domain.decisions import Audience, decide, limit, quiet_until
 from tocsin.domain.hours import QuietHours
 from tocsin.domain.levels import Level
 from wishes import alerts, hours, parsed, places, preferences
@@ -42,10 +42,10 @@ def test_every_reader_alert_and_moment(
 
     assert (decision.verdict, decision.reason, decision.until) == oracle.answer(alert, wants, now, site_zone, had_today)
     assert quiet_until(audience, mine, now) == oracle.quiet_until(alert, wants, now, site_zone)
-    assert counts(audience, mine) is oracle.counts(alert, wants)
-    if wants.get("daily_cap"):
-        day = (oracle.own_day(wants, now, site_zone) - EPOCH).days
-        assert cap_day(audience, mine, now) == day
+    cap = limit(audience, mine, now)
+    assert (cap is not None) is oracle.counts(alert, wants)
+    if cap is not None:
+        assert cap == ((oracle.own_day(wants, now, site_zone) - EPOCH).days, wants["daily_cap"]["count"])
 
 
 @given(places(), hours(st.none()))

@@ -58,7 +58,7 @@ async def planner(servers: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     runtime = await a_runtime(settings, only_plans=True)
     monkeypatch.setattr(clock, "now", lambda: NOW)
     yield runtime
-    await runtime._close()
+    await runtime.close()
 
 
 class Caps:

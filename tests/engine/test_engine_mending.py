@@ -34,9 +34,7 @@ SHARDS = 30
 async def runtime(store: Store, servers: Settings) -> AsyncIterator[Runtime]:
     runtime = await a_runtime(servers.model_copy(update={"reconcile_seconds": 0.2}))
     yield runtime
-    await runtime.sender.close()
-    await runtime.wake_ups.close()
-    await runtime.store.server.close()
+    await runtime.close()
 
 
 async def deferring(runtime: Runtime, shards: int = 1, waiting: int = 1) -> Alert:

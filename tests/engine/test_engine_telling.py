@@ -17,8 +17,8 @@ class Told(list[WindowReport]):
 
 
 async def test_a_late_answer_keeps_the_others_from_nobody() -> None:
-    told, late = Told(), asyncio.Event()
-    telling = Telling(told, [False, False, True, False])
+    told, late, proved = Told(), asyncio.Event(), list[float]()
+    telling = Telling(told, proved.append, [False, False, True, False])
 
     async def sending() -> list[Answer]:
         answers = [ACCEPTED, Answer(429, retry_after=30), ACCEPTED]
@@ -38,13 +38,14 @@ async def test_a_late_answer_keeps_the_others_from_nobody() -> None:
     late.set()
     assert len(await window) == 4
     assert len(told) == 1  # nothing was told twice, and nothing where nothing was heard
+    assert len(proved) == 1  # while it was still under way
     assert telling.rest(unsent=5) == WindowReport(failed=1, unsent=5)
     assert telling.rest() == WindowReport()
 
 
 async def test_a_quick_window_tells_once() -> None:
-    told = Told()
-    telling = Telling(told, [False])
+    told, proved = Told(), list[float]()
+    telling = Telling(told, proved.append, [False])
 
     async def sending() -> list[Answer]:
         telling.heard(0, ACCEPTED)
@@ -53,11 +54,12 @@ async def test_a_quick_window_tells_once() -> None:
     assert await telling.while_sending(sending()) == [ACCEPTED]
     assert told == []
     assert telling.rest() == WindowReport(accepted=1, latency_ms=20)
+    assert len(proved) == 1
 
 
 async def test_what_ends_the_window_ends_its_requests() -> None:
     ended = asyncio.Event()
-    telling = Telling(Told(), [])
+    telling = Telling(Told(), lambda _: None, [])
 
     async def sending() -> list[Answer]:
         try:

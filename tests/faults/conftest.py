@@ -1,39 +1,43 @@
-"""All faults that were asked for, in two towns side by side; each test waits for its own."""
+"""All faults that were asked for are begun before the first test; theirs come last and collect what came of them."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from faults.background import Background
 from faults.catalogue import FAULTS
-from faults.lanes import Job, Lanes
-from faults.run import Result
 from faults.towns import clocks_can_move
 
-SEED = 1
-LANES = 2
-
-Outcomes = dict[str, asyncio.Future[Result]]
+BEGUN = pytest.StashKey[Background]()
 
 
-@pytest.fixture(scope="session")
-async def outcomes(request: pytest.FixtureRequest) -> AsyncIterator[Outcomes]:
-    """By the fault's name. They are begun in the order in which their tests come."""
-    asked = [item.callspec.params["fault"] for item in request.session.items if "outcomes" in item.fixturenames]
-    jobs = [Job(FAULTS[name], SEED) for name in asked if clocks_can_move() or not FAULTS[name].clock]
-    loop = asyncio.get_running_loop()
-    futures: Outcomes = {job.fault.name: loop.create_future() for job in jobs}
+def _are_faults(item: pytest.Item) -> bool:
+    return "begun" in getattr(item, "fixturenames", ())
 
-    def done(job: Job, result: Result | Exception) -> None:
-        future = futures[job.fault.name]
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
 
-    working = asyncio.create_task(Lanes(jobs, done, full=False).work(LANES))
-    yield futures
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After every other, in whatever order these are: then most of what they wait for has been."""
+    items.sort(key=_are_faults)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    asked = [item.callspec.params["fault"] for item in session.items if _are_faults(item)]  # type: ignore[attr-defined]
+    names = [name for name in asked if clocks_can_move() or not FAULTS[name].clock]
+    if not names or session.config.option.collectonly:
+        return (yield)
+    with TemporaryDirectory(prefix="tocsin-faults-") as folder:
+        session.stash[BEGUN] = Background(names, Path(folder) / "errors.log")
+        try:
+            return (yield)
+        finally:
+            session.stash[BEGUN].close()
+
+
+@pytest.fixture
+def begun(request: pytest.FixtureRequest) -> Background:
+    """`begun.result(name)` waits for that fault."""
+    return request.session.stash[BEGUN]

@@ -115,7 +115,7 @@ class Judge:
             return
         if "send" in verdicts:
             surely = verdicts == {"send"} and not self._is_raced(news) and (before is None or before.surely)
-            if surely and self._told.get(chain, True):
+            if surely and self._told.get(chain, True) and not self._may_have_found_no_room(news):
                 self._miss(news, news.begun)
         if "defer" in verdicts:
             self._waiting[chain] = Waiting(news, verdicts == {"defer"} and (before is None or before.surely))
@@ -135,6 +135,13 @@ class Judge:
         if any(each.in_flight for each in news.follow_ups):
             return True
         return news.stopped is not None and news.stopped <= news.ended + STOP
+
+    def _may_have_found_no_room(self, news: News) -> bool:
+        """Of two at once the other may have had the last room under the cap, and not have been wanted any more when
+        its turn came: the reader changed its mind between."""
+        versions = self._wanted(news.begun - IN_HAND, news.ended)
+        is_torn = news.together_with is not None and len(versions) > 1
+        return is_torn and any(wants and wants.get("daily_cap") for wants in versions)
 
     def _had_today(self, news: News, wants: Wants) -> int:
         if not wants.get("daily_cap"):

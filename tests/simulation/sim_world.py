@@ -77,7 +77,7 @@ class World:
 
     async def close(self) -> None:
         for worker in self._workers:
-            await worker._close()
+            await worker.close()
         await self.store.server.close()
 
     async def settle_in(self, crowd: Crowd, count: int, topics: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from samples import an_alert
@@ -16,6 +16,7 @@ from tocsin.planning import Planner, ShardPlan
 from tocsin.store.alerts import HELD, PREFIX
 from tocsin.store.ledgers import Kept, Recipient, Retry, Window
 from tocsin.store.runs import ROUND, Claim, Unbegun
+from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
 
 ALL = (PRIORITY, STANDARD)
@@ -103,7 +104,7 @@ class Hand:
     store: Store
     claim: Claim
     kept: Kept
-    plan: ShardPlan = field(default_factory=ShardPlan)
+    plan: ShardPlan | None = None
     windows: int = 0
 
     @property
@@ -126,6 +127,13 @@ class Hand:
         return bytes(await ledger_of(self.store, self.claim)).rstrip(b"\0")
 
 
+async def had_today(store: Store, shard: str, days: Mapping[int, int]) -> dict[int, int]:
+    """How many alerts are counted under the caps of the readers in these slots, of whom anything is counted."""
+    rows = await store.server.redis.hgetall(shard_key(shard, "caps"))
+    counts = {int(slot): tuple(map(int, row.split())) for slot, row in rows.items()}
+    return {slot: count if day == days[slot] else 0 for slot, (day, count) in counts.items() if slot in days}
+
+
 async def ledger_of(store: Store, claim: Claim) -> Ledger:
     return (await store.ledgers.ledgers(claim.shard, [claim.alert_id]))[claim.alert_id]
 
@@ -144,11 +152,10 @@ async def hand(store: Store, alert: Alert, now: datetime | None = None) -> Hand:
     worker = await take_up(store, claim)
     if worker.kept.ledger is None:
         first = int(claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        numbers = worker.kept.profile_numbers[: max(0, await store.runs.bound(claim) - first)]
+        numbers = worker.kept.profile_numbers[: max(0, claim.bound - first)]
         planner = Planner(store.profiles, store.ledgers, alert.audience("UTC"))
         worker.plan = await planner.plan(claim.shard, numbers, now or clock.now())
-        whole = [*worker.plan.marks, *[Mark.NOBODY] * (SHARD_SIZE - len(worker.plan.marks))]
-        assert await worker.write(dict(enumerate(whole)), plans=True) is not None
+        assert await worker.write(changes={alert.id: worker.plan.ledger}, plans=True) is not None
     return worker
 
 

@@ -1,6 +1,9 @@
 """Whether the subscriptions in a store fit together; and a connection that dies after so many commands."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from redis.exceptions import ResponseError
 
 from samples import a_subscription
 from tocsin.domain.preferences import Preferences
@@ -50,6 +53,16 @@ class MortalServer(Server):
     def __init__(self, server: Server, lives: int) -> None:
         self.redis = _Mortal(server.redis, lives)
         self._shas = {}
+
+    async def _together(self, *commands: Sequence[Any]) -> list[Any]:
+        """It may die within a trip, too: the server has then seen only the first part of it."""
+        answers: list[Any] = []
+        for command in commands:
+            try:
+                answers.append(await self.redis.execute_command(*command))
+            except ResponseError as error:
+                answers.append(error)
+        return answers
 
 
 class _Mortal:

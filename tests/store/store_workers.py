@@ -19,16 +19,19 @@ from tocsin.domain.alerts import Alert
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import Grant
+from tocsin.planning import Planners
 from tocsin.push.sender import Envelope
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
-from tocsin.store.client import Argument
+from tocsin.store.client import Argument, Script
 from tocsin.store.runs import Claim, Unbegun
 from tocsin.store.store import Store
+from tocsin.store.windows import Windows
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
 from tocsin_workers.keyring import Keyring
-from tocsin_workers.letters import Letter
+from tocsin_workers.letters import Letter, Letters
+from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
 from tocsin_workers.shard_run import ShardRun
 from tocsin_workers.shard_work import ShardWork
@@ -136,18 +139,36 @@ def in_turn(store: Store, turns: Turns, look: Look) -> None:
         seen(result)
         return turns.answered(result)
 
+    async def together_in_turn(*scripts: Script[Any]) -> list[Any]:
+        """One after another, as the server runs them: others may come in between, and a connection may be lost."""
+        return [
+            script.read(await run_in_turn(script.name, script.keys, *script.arguments) if script.name else None)
+            for script in scripts
+        ]
+
     server.run = run_in_turn  # type: ignore[method-assign]
+    server.together = together_in_turn  # type: ignore[method-assign]
     server.redis = _InTurn(plain, turns)
 
 
 class FreePace:
     """Lets everything go at once; how it does otherwise is tested by itself."""
 
-    async def grant(self, _push_service: str, _alert_id: str, _rate: int | None, wanted: int, retries: int) -> Grant:
-        return Grant(wanted - retries, retries, None)
+    def granting(
+        self, _push_service: str, _alert_id: str, _rate: int | None, wanted: int, retries: int
+    ) -> Script[Grant]:
+        return Script("", [], [], lambda _: Grant(wanted - retries, retries, None))
+
+    def reporting(self, *_: object) -> Script[None]:
+        return Script("", [], [], lambda _: None)
 
     async def report(self, *_: object) -> None:
         pass
+
+
+def at_free_pace(store: Store) -> None:
+    store.pace = FreePace()  # type: ignore[assignment]
+    store.windows = Windows(store.server, store.runs, store.pace, store.ledgers)
 
 
 class FreePermits:
@@ -158,16 +179,21 @@ class FreePermits:
     def pause(self, *_: object) -> None: ...
     def go_on(self, *_: object) -> None: ...
     def prove(self, *_: object) -> None: ...
+    def started(self, *_: object) -> None: ...
+
+    def may_keep(self, *_: object) -> bool:
+        return True
+
     async def give_back(self, *_: object) -> None: ...
 
-    async def take(self, _: str, wanted: int, __: bool = False) -> int:
+    async def take(self, _: Lane, wanted: int, __: bool = False) -> int:
         return min(2, wanted)
 
 
 class Silent:
     """In place of wake-ups, of warnings and of what is counted for people."""
 
-    def answer(self, *_: object) -> None: ...
+    def answers(self, *_: object) -> None: ...
     def accepted(self, *_: object) -> None: ...
     def deliver_soon(self, *_: object) -> None: ...
     async def write_if_due(self) -> None: ...
@@ -182,8 +208,11 @@ class Silent:
 class NoKeyrings:
     """No prekeys: every message is encrypted afresh."""
 
-    async def take(self, *_: object) -> Keyring:
-        return Keyring()
+    def empty(self) -> Keyring:
+        return Keyring(None)
+
+    async def take(self, keyring: Keyring, _: str, slots: Sequence[int]) -> None:
+        keyring.add(slots, {}, None)
 
 
 @dataclass
@@ -194,10 +223,14 @@ class PlayedRuntime:
     store: Store
     application_server: ApplicationServer
     sender: Any = None
+    letters: Any = None
     wake_ups: Any = field(default_factory=Silent)
     counting: Any = field(default_factory=Silent)
     permits: Any = field(default_factory=FreePermits)
     keyrings: Any = field(default_factory=NoKeyrings)
+
+    def __post_init__(self) -> None:
+        self.planners = Planners(self.store.profiles, self.store.ledgers)
 
     def hands_back(self) -> bool:
         return False
@@ -209,8 +242,8 @@ class PlayedRuntime:
 class _Noting:
     """Remembers whose each envelope is."""
 
-    def __init__(self, letters: Any) -> None:
-        self._letters = letters
+    def __init__(self, runtime: "PlayedRuntime") -> None:
+        self._letters = Letters(runtime.application_server, runtime.settings)
         self.slots: dict[Envelope, int] = {}
 
     def write(self, *words: Any) -> Letter | None:
@@ -245,7 +278,7 @@ class Worker:
         self.out: Sent | None = None
         self.found_nothing = False
         self.runtime = runtime
-        runtime.sender = self
+        runtime.sender, runtime.letters = self, _Noting(runtime)
         in_turn(runtime.store, self.turns, look)
         self._queues = queues
         self._statuses = statuses
@@ -291,14 +324,13 @@ class Worker:
                     if found.is_round
                     else ShardRun(runtime, found, await runtime.alert(found.alert_id))
                 )
-                self._work._letters = _Noting(self._work._letters)  # type: ignore[assignment]
                 if await self._work.work() and not found.is_round:
                     await close_if_done(runtime, found.alert_id)
 
     async def send(self, envelopes: Sequence[Envelope], _: object = None) -> list[Answer]:
         """As a Sender does; the answers are awaited for a turn."""
         assert self.claim is not None
-        slots = [self._work._letters.slots[envelope] for envelope in envelopes]  # type: ignore[attr-defined]
+        slots = [self.runtime.letters.slots[envelope] for envelope in envelopes]
         assert not [slot for slot, times in Counter(slots).items() if times > 1]
         alerts = {slot: self._work._served(slot) or self._work._book.waiting[slot] for slot in slots}
         self.out = Sent(self.claim, alerts, {slot: next(self._statuses) for slot in slots})

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_hands import Hand, begin, hand, lapse, next_claim, take_up
+from store_hands import Hand, begin, had_today, hand, lapse, next_claim, take_up
 from store_sound import add_some
 
+from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import Mark
-from tocsin.store.ledgers import Capped
 from tocsin.store.store import Store
 
 TODAY = 20_500
@@ -24,13 +24,13 @@ async def workers(store: Store, count: int, readers: int = 1) -> list[Hand]:
 
 async def take(worker: Hand, slot: int = 0, limit: int = 1, day: int = TODAY) -> bool:
     """Whether there was room."""
-    full = await worker.store.ledgers.take_caps(worker.claim, [Capped(slot, day, limit)])
+    full = await worker.store.ledgers.take_caps(worker.claim, {slot: Limit(day, limit)})
     assert full is not None
     return slot not in full
 
 
 async def had(store: Store, slot: int = 0, day: int = TODAY) -> int:
-    return (await store.ledgers.had_today("fcm.0", {slot: day})).get(slot, 0)
+    return (await had_today(store, "fcm.0", {slot: day})).get(slot, 0)
 
 
 async def taken(worker: Hand) -> dict[int, int]:
@@ -64,11 +64,11 @@ async def test_asked_again_a_run_counts_once(store: Store) -> None:
 
 async def test_many_readers_at_once(store: Store) -> None:
     one, two = await workers(store, 2, readers=4)
-    capped = [Capped(slot, TODAY, slot) for slot in range(4)]
+    capped = {slot: Limit(TODAY, slot) for slot in range(4)}
     assert await store.ledgers.take_caps(one.claim, capped) == {0}
     assert await store.ledgers.take_caps(two.claim, capped) == {0, 1}
-    assert await store.ledgers.had_today("fcm.0", dict.fromkeys(range(5), TODAY)) == {1: 1, 2: 2, 3: 2}
-    assert await store.ledgers.take_caps(one.claim, []) == set()
+    assert await had_today(store, "fcm.0", dict.fromkeys(range(5), TODAY)) == {1: 1, 2: 2, 3: 2}
+    assert await store.ledgers.take_caps(one.claim, {}) == set()
 
 
 async def test_a_cap_of_none_lets_nothing_through(store: Store) -> None:
@@ -143,7 +143,7 @@ async def test_who_lost_the_shard_takes_nothing(store: Store) -> None:
     claim = await next_claim(store)
     assert claim is not None
     await take_up(store, claim)
-    assert await store.ledgers.take_caps(one.claim, [Capped(0, TODAY, 5)]) is None
+    assert await store.ledgers.take_caps(one.claim, {0: Limit(TODAY, 5)}) is None
     assert await had(store) == 0
 
 

@@ -75,15 +75,14 @@ async def test_no_server_is_told_at_once(tmp_path: Path) -> None:
                     await store.topics.all()
                 with pytest.raises(Unavailable):
                     await store.server.ping()
-                rates = Rates(nowhere)
                 with pytest.raises(Unavailable):
-                    await rates.hit("1/minute", "subscribe", "192.0.2.1")
-                await rates.close()
+                    await Rates(store.server).hit("1/minute", "subscribe", "192.0.2.1")
 
 
-async def test_a_server_that_hangs_is_told_before_a_callers_time_is_over(own_server: OwnServer) -> None:
+@pytest.mark.parametrize("gathers", [True, False])
+async def test_a_server_that_hangs_is_told_before_a_callers_time_is_over(own_server: OwnServer, gathers: bool) -> None:
     assert SOCKET_TIMEOUT <= 2.5
-    async with Store(load(store_url=own_server.url), timeout=0.2) as store:
+    async with Store(load(store_url=own_server.url), timeout=0.2, gathers=gathers) as store:
         kept = await add(store.subscriptions, a_subscription("one"))
         own_server.tell(signal.SIGSTOP)
         try:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from store_hands import ALL, NOW_MS, PAST
 from store_sound import NONE_KEPT, SPORT, WORLD, assert_sound
-from store_workers import FreePace, PlayedRuntime, Sent, Silent, Worker, an_application_server
+from store_workers import PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace
 
 from samples import a_subscription, an_alert
 from tocsin import clock
@@ -135,7 +135,7 @@ class Engine(RuleBasedStateMachine):
     def _worker(self, number: int) -> Worker:
         store = Store(self.settings)
         store.runs.grace_ms = 0
-        store.pace = FreePace()  # type: ignore[assignment]
+        at_free_pace(store)
         runtime = PlayedRuntime(self.settings, store, SERVER)
 
         async def look(script: str, keys: Sequence[str], words: Sequence[Argument]) -> Callable[[Any], None]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from store_hands import ALL, PAST, begin_run
 from store_sound import NONE_KEPT, NOW_MS
-from store_workers import FreePace, PlayedRuntime, Sent, Silent, Worker, an_application_server, nothing
+from store_workers import PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace, nothing
 
 from samples import a_subscription, an_alert
 from tocsin import clock
@@ -37,7 +37,7 @@ class Scene:
         self.publishing = Publishing(store, silent, settings, silent)
         self.runtime = PlayedRuntime(settings, store, SERVER)
         own = Store(settings)
-        own.pace = FreePace()  # type: ignore[assignment]
+        at_free_pace(own)
         own.runs.grace_ms = 0
         self.statuses = [201]
         answers = (self.statuses[0] for _ in repeat(None))

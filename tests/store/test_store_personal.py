@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from store_hands import had_today
 from store_sound import AFTER_REST_MS, NOW_MS, SPORT, WORLD, add, assert_sound
 
 from samples import NOW, a_subscription
@@ -94,7 +95,7 @@ async def test_the_next_owner_of_a_number_inherits_nothing(store: Store) -> None
     await store.server.redis.hset(shard_key(kept.address.shard, "caps"), str(kept.address.slot), "20500 9")
     await store.subscriptions.delete(kept, NOW_MS)
     assert await row(store, kept) is None
-    assert await store.ledgers.had_today(kept.address.shard, {kept.address.slot: 20_500}) == {}
+    assert await had_today(store, kept.address.shard, {kept.address.slot: 20_500}) == {}
 
     # As if a crash, or a version before this one, had left the rows there.
     await store.server.redis.hset(shard_key(kept.address.shard, "caps"), str(kept.address.slot), "20500 9")
@@ -104,7 +105,7 @@ async def test_the_next_owner_of_a_number_inherits_nothing(store: Store) -> None
     assert newcomer.address == kept.address
     assert await store.subscriptions.get(newcomer.record.digest) == newcomer
     assert newcomer.preferences == WORLD
-    assert await store.ledgers.had_today(kept.address.shard, {kept.address.slot: 20_500}) == {}
+    assert await had_today(store, kept.address.shard, {kept.address.slot: 20_500}) == {}
     await assert_sound(store)
 
 

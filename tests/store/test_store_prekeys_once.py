@@ -150,7 +150,9 @@ class Once(RuleBasedStateMachine):
 
     def _take(self, node: int, slots: set[int]) -> None:
         self.prekeys[node]._asks_from = 0.0
-        self.rings.append((self.runner.run(self.keyrings[node].take(SHARD, slots)), sorted(slots)))
+        ring = self.keyrings[node].empty()
+        self.runner.run(self.keyrings[node].take(ring, SHARD, sorted(slots)))
+        self.rings.append((ring, sorted(slots)))
 
     def _use(self, which: int) -> None:
         ring, slots = self.rings[which]

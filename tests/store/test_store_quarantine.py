@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from store_hands import had_today
 from store_sound import AFTER_REST_MS, KEY_ID, LATER_MS, NONE_KEPT, NOW_MS, SPORT, WORLD, add, add_some, assert_sound
 
 from samples import NOW, a_subscription
@@ -53,7 +54,7 @@ async def test_restored_they_are_as_they_were(store: Store, preferences: Prefere
     kept = await gone(store, preferences)
     assert [await store.quarantine.restore(kept.address) for _ in range(2)] == [True, False]
     assert await store.subscriptions.get(BROWSER.digest) == kept
-    assert await store.ledgers.had_today("fcm.0", {kept.address.slot: 20_500}) == {kept.address.slot: 3}
+    assert await had_today(store, "fcm.0", {kept.address.slot: 20_500}) == {kept.address.slot: 3}
     assert await store.quarantine.record(kept.address) is None
     assert set(await assert_sound(store)) == {BROWSER.digest}
 

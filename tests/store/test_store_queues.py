@@ -12,6 +12,7 @@ from tocsin.clock import milliseconds
 from tocsin.domain.errors import TooMany
 from tocsin.domain.queues import MAINTENANCE, PRIORITY, QUEUES, STANDARD
 from tocsin.settings import Settings
+from tocsin.store.client import Server
 from tocsin.store.processes import Counted
 from tocsin.store.queues import Queues
 from tocsin.store.rates import Rates
@@ -64,7 +65,8 @@ async def test_a_broker_that_is_away_is_told_apart_from_an_empty_one(store: Stor
 
 
 async def test_a_rate_lets_as_many_through_as_it_says(store: Store, servers: Settings) -> None:
-    rates = [Rates(servers.store) for _ in range(4)]  # one in each process
+    processes = [Server(servers.store) for _ in range(4)]
+    rates = [Rates(server) for server in processes]
 
     async def hit(number: int) -> str:
         try:
@@ -76,13 +78,12 @@ async def test_a_rate_lets_as_many_through_as_it_says(store: Store, servers: Set
     assert Counter(await asyncio.gather(*(hit(number) for number in range(20)))) == {"passed": 5, "refused": 15}
     await rates[0].hit("5/hour", "subscribe", "192.0.2.2")
     await rates[0].hit("5/hour", "alert", "192.0.2.1")
-    for each in rates:
-        await each.close()
+    for server in processes:
+        await server.close()
 
 
-async def test_off_lets_everything_through(store: Store, servers: Settings) -> None:
-    rates = Rates(servers.store)
+async def test_off_lets_everything_through(store: Store) -> None:
+    rates = Rates(store.server)
     for _ in range(50):
         await rates.hit("off", "subscribe", "192.0.2.1")
     assert await store.server.redis.dbsize() == 0
-    await rates.close()

@@ -15,12 +15,13 @@ from samples import NOW, a_subscription, an_alert
 from store_version_1 import an_old_alert
 from tocsin import clock
 from tocsin.domain.alerts import AlertState
+from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import Mark
 from tocsin.domain.progress import Times
+from tocsin.domain.receipts import Event
 from tocsin.domain.subscriptions import Address
 from tocsin.domain.topics import Topic
 from tocsin.store.client import Argument
-from tocsin.store.ledgers import Capped
 from tocsin.store.processes import Counted
 from tocsin.store.store import Store
 
@@ -32,6 +33,7 @@ ASLEEP = WORLD.model_copy(update={"snoozed_until": NOW + timedelta(days=1)})
 COUNTED_TWICE = {
     "claim_shard": "a second claim has no worker: its lease lapses, and the shard comes back with a later epoch",
     "reserve_number": "a second number is a reservation that nobody completes: it is taken back after a minute",
+    "count_receipts": "receipts are no part of an account: a browser says them, and nobody can prove them",
     "grant_requests": "permits for requests that are never made: the bucket is full again within a second",
     "report_window": "a breaker opens a little sooner; no account depends on what is counted there",
 }
@@ -77,6 +79,7 @@ class Repeated:
         self._name = name
         self._run = store.server.run
         store.server.run = self.run  # type: ignore[method-assign]
+        store.server.run_after = self.run_after  # type: ignore[method-assign]
 
     async def run(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         if script != self._name:
@@ -88,6 +91,12 @@ class Repeated:
         await self._run(script, keys, *arguments)
         assert await everything(self._store) == after
         return result
+
+    async def run_after(
+        self, before: Sequence[Argument], script: str, keys: Sequence[str], *arguments: Argument
+    ) -> Any:
+        await self._store.server.redis.execute_command(*before)
+        return await self.run(script, keys, *arguments)
 
 
 async def register_and_leave(store: Store) -> None:
@@ -110,13 +119,22 @@ async def be_called_gone(store: Store) -> None:
     await store.subscriptions.delete(other, NOW_MS)
 
 
+async def tell(store: Store) -> None:
+    await add_some(store, 1)
+    alert = await begin(store, await store.numbers.bounds())
+    worker = await hand(store, alert)
+    await worker.write({0: Mark.ACCEPTED})
+    for event in Event:
+        assert await store.receipts.record(Address("fcm", 0), alert.id, event)
+
+
 async def send(store: Store) -> None:
     """A run from its claim to its end, with whatever a window can hold."""
     kept = await add_some(store, 4)
     alert = await begin(store, await store.numbers.bounds())
     await store.alerts.defers(alert.id)
     worker = await hand(store, alert)
-    assert await worker.store.ledgers.take_caps(worker.claim, [Capped(slot, 20_500, 1) for slot in range(4)]) == set()
+    assert await worker.store.ledgers.take_caps(worker.claim, dict.fromkeys(range(4), Limit(20_500, 1))) == set()
     await worker.read([0, 1, 2, 3])
     marks = {0: Mark.ACCEPTED, 1: Mark.RETRYING, 2: Mark.GONE, 3: Mark.DEFERRED}
     parts = {"retries": {1: a_retry()}, "gone": [(2, kept[2].packed)], "give_back": [2, 3], "spent": [0]}
@@ -129,7 +147,7 @@ async def send(store: Store) -> None:
     await worker.read([1])
     await lapse(store, claim)
     worker = await take_up(store, await claimed(store))  # the one before died
-    assert await worker.store.ledgers.take_caps(worker.claim, [Capped(1, 20_500, 0)]) == {1}  # the cap was lowered
+    assert await worker.store.ledgers.take_caps(worker.claim, {1: Limit(20_500, 0)}) == {1}  # the cap was lowered
     await worker.write({1: Mark.SET_ASIDE})
     await store.runs.reopen(alert.id, worker.claim.shard)
     await store.runs.finish(worker.claim)
@@ -228,6 +246,7 @@ SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "put_record": register_and_leave,
     "quarantine_record": be_called_gone,
     "queue_alert": ask,
+    "record_receipt": tell,
     "release_shard": send,
     "reopen_alert": send,
     "restore_record": be_called_gone,

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from store_hands import ALL, store_ms
 from store_sound import Died, MortalServer
-from store_workers import FreePace, PlayedRuntime, Sent, Worker, an_application_server, nothing
+from store_workers import PlayedRuntime, Sent, Worker, an_application_server, at_free_pace, nothing
 from test_store_repeats import everything
 
 from samples import an_alert
@@ -178,6 +178,9 @@ async def test_a_newer_store_is_left_alone(store: Store) -> None:
     assert await everything(store) == before
 
 
+NONE_TOLD = {"shown": 0, "clicked": 0, "closed": 0}
+
+
 async def test_the_api_tells_of_an_old_alert_what_it_told_before(store: Store, servers: Settings) -> None:
     kept = await readers(store, SERVER.key_id, 4)
     ended = await an_old_alert(store, {"fcm.0": "agl-"})
@@ -187,7 +190,7 @@ async def test_the_api_tells_of_an_old_alert_what_it_told_before(store: Store, s
 
     async with served(servers) as client:
         assert await told_by_readyz(client) == "ok"
-        assert (await get(client, f"/v1/alerts/{ended.id}"))[1]["progress"] == totals
+        assert (await get(client, f"/v1/alerts/{ended.id}"))[1]["progress"] == {**totals, "receipts": NONE_TOLD}
         status, answer = await get(client, f"/v1/alerts/{at_work.id}")
         token = await store.token_secret.token(kept[1].record)
         path = f"/v1/subscriptions/{public_id(kept[1].record.digest)}/history"
@@ -220,7 +223,7 @@ async def test_an_alert_at_work_goes_on_and_ends_with_an_exact_account(store: St
         requests.extend(sent.alerts)
 
     own = Store(servers)
-    own.pace = FreePace()  # type: ignore[assignment]
+    at_free_pace(own)
     worker = Worker(PlayedRuntime(servers, own, SERVER), ALL, repeat(201), sends, nothing)
     for _ in range(200):
         await worker.go()

@@ -2,11 +2,11 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from tocsin import clock
-from tocsin.domain.deliveries import Answer, Outcome
+from tocsin.domain.deliveries import Answer, Rule
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.progress import time_bucket
 from tocsin.store.processes import MADE, Counted, Processes
@@ -23,11 +23,14 @@ class Counting:
         self._written = 0.0
         self._recent: dict[str, deque[tuple[float, int]]] = {}
 
-    def answer(self, push_service: str, answer: Answer, outcome: Outcome) -> None:
+    def answers(self, push_service: str, answers: Sequence[Answer], rules: Sequence[Rule]) -> None:
         counted = self._counted
-        counted.statuses.setdefault(push_service, Counter())[answer.label] += 1
-        counted.outcomes.setdefault(push_service, Counter())[outcome] += 1
-        counted.latency.setdefault(push_service, Counter())[str(time_bucket(answer.seconds))] += 1
+        for counts, names in (
+            (counted.statuses, [answer.label for answer in answers]),
+            (counted.outcomes, [rule.outcome for rule in rules]),
+            (counted.latency, [str(time_bucket(answer.seconds)) for answer in answers]),
+        ):
+            counts.setdefault(push_service, Counter()).update(names)
 
     def accepted(self, queue: str, count: int, buckets: Mapping[int, int] | None = None) -> None:
         """So many were; `buckets` are the seconds that they had waited, of those for whom that says anything."""

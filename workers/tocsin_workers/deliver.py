@@ -1,7 +1,8 @@
-"""Works off whatever is due: one shard at a time for each alert and push service, so that none holds up another."""
+"""Works off whatever is due: shards of each alert at each push service side by side, so that none holds up another."""
 
 import asyncio
 import time
+from collections import Counter
 
 import structlog
 
@@ -10,14 +11,18 @@ from tocsin.domain.queues import PRIORITY, STANDARD
 from tocsin.store.runs import Claim, Unbegun
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
+from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_run import ShardRun
 
 log = structlog.get_logger()
 
-# What a process is at work on: by alert and push service.
-Lanes = dict[tuple[str, str], asyncio.Task[None]]
+# What a process is at work on, and at which push service for which alert.
+AtWork = dict[asyncio.Task[None], Lane]
+
+# Of a narrow topic a shard has few readers, and many shards fit into what may be in flight at once.
+_MOST_SHARDS = 8
 
 # A task that never ended would keep Celery from recycling the process; the next wake-up goes on from the store.
 _SLICE_SECONDS = 60.0
@@ -32,7 +37,7 @@ _SERVES = {PRIORITY: (PRIORITY,), STANDARD: (PRIORITY, STANDARD)}
 async def deliver(runtime: Runtime, queue: str) -> None:
     """Returns when nothing is due that this process is not at work on already."""
     runtime.slice_ends = time.monotonic() + _SLICE_SECONDS
-    at_work: Lanes = {}
+    at_work: AtWork = {}
     unreadable: set[str] = set()
     try:
         while True:
@@ -41,24 +46,24 @@ async def deliver(runtime: Runtime, queue: str) -> None:
             handing_back = runtime.hands_back()
             claim = None if handing_back else await _next(runtime, queue, at_work, unreadable)
             if claim is not None:
-                at_work[claim.lane] = asyncio.create_task(_work(runtime, claim))
+                at_work[asyncio.create_task(_work(runtime, claim))] = claim.lane
             elif at_work:
-                await _wait(at_work)
+                await _wait(runtime, at_work)
             else:
                 break
     finally:
         # Whatever went wrong here, requests under way are recorded: nobody else would know of them.
-        await asyncio.gather(*at_work.values())
+        await asyncio.gather(*at_work)
     await runtime.counting.write()
     if handing_back and not runtime.stopping():
         await runtime.wake_ups.deliver(queue, 1)
 
 
-async def _next(runtime: Runtime, queue: str, at_work: Lanes, unreadable: set[str]) -> Claim | None:
+async def _next(runtime: Runtime, queue: str, at_work: AtWork, unreadable: set[str]) -> Claim | None:
     """The next shard; runs that are yet to be made are made on the way. Raises nothing while others are at work."""
     while True:
         try:
-            busy = [*at_work, *((alert_id, "") for alert_id in unreadable)]
+            busy = [*_full(runtime, at_work), *((alert_id, "") for alert_id in unreadable)]
             claim = await runtime.store.runs.claim(_SERVES[queue], busy)
             if not isinstance(claim, Unbegun):
                 return claim
@@ -77,11 +82,20 @@ async def _next(runtime: Runtime, queue: str, at_work: Lanes, unreadable: set[st
             return None
 
 
-async def _wait(at_work: Lanes) -> None:
-    """Until a shard is done, or it is time to look for new work."""
-    done, _ = await asyncio.wait(at_work.values(), timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    for lane in [lane for lane, task in at_work.items() if task in done]:
-        del at_work[lane]
+def _full(runtime: Runtime, at_work: AtWork) -> list[Lane]:
+    """The lanes that another shard would have to wait in."""
+    shards = Counter(at_work.values())
+    return [lane for lane in shards if shards[lane] >= _MOST_SHARDS or not runtime.permits.has_room(lane)]
+
+
+async def _wait(runtime: Runtime, at_work: AtWork) -> None:
+    """Until a shard is done, there is room beside those at work, or it is time to look for new work."""
+    room = asyncio.ensure_future(runtime.permits.room.wait())
+    done, _ = await asyncio.wait({*at_work, room}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    room.cancel()
+    runtime.permits.room.clear()
+    for task in [task for task in at_work if task in done]:
+        del at_work[task]
 
 
 async def _work(runtime: Runtime, claim: Claim) -> None:

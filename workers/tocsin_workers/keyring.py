@@ -1,6 +1,7 @@
-"""The prekeys of a window: taken out of their server before they are used, and forgotten with the window."""
+"""The prekeys of a shard in hand: taken out of their server before they are used, and forgotten with the shard."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from tocsin.domain.errors import Unavailable
@@ -12,19 +13,29 @@ from tocsin_workers.counting import Counting
 
 
 class Keyring:
-    """Gives each message its key, made ahead where there is one. An entry leaves it when it is asked for."""
+    """The prekeys at hand for a shard. Each leaves it when it is asked for."""
 
-    def __init__(self, counting: Counting | None = None, seal: Seal | None = None, entries: Mapping[int, bytes] = {}):
+    def __init__(self, counting: Counting | None) -> None:
         self._counting = counting
-        self._seal = seal
-        self._entries = dict(entries)
+        self._entries: dict[int, tuple[Seal, bytes] | None] = {}
+
+    def knows(self, slot: int) -> bool:
+        """Whether it was asked for one that is not used yet, or for which there is none."""
+        return slot in self._entries
+
+    def add(self, slots: Iterable[int], entries: Mapping[int, bytes], seal: Seal | None) -> None:
+        """What was found for these slots."""
+        for slot in slots:
+            entry = entries.get(slot)
+            self._entries[slot] = (seal, entry) if seal and entry else None
 
     def key(self, slot: int, record: Record, now: datetime) -> MessageKey:
         """For one message to this browser. Raises ValueError if its key is no point on P-256."""
-        entry = self._entries.pop(slot, None)
+        sealed = self._entries.pop(slot, None)
         found = None
-        if entry and self._seal:
-            found = self._seal.open(entry, record.p256dh, record.auth, day_of(now))
+        if sealed:
+            seal, entry = sealed
+            found = seal.open(entry, record.p256dh, record.auth, day_of(now))
         if self._counting:
             self._counting.prekey(found is not None)
         return found or derive(record.p256dh, record.auth)
@@ -39,14 +50,17 @@ class Keyrings:
         self._counting = counting if prekeys.layers else None
         self._seals: dict[bytes, Seal] = {}
 
-    async def take(self, shard: str, slots: Iterable[int]) -> Keyring:
+    def empty(self) -> Keyring:
+        return Keyring(self._counting)
+
+    async def take(self, keyring: Keyring, shard: str, slots: Sequence[int]) -> None:
+        """Whatever is wrong with the prekey server or the store, the answer is that there are none."""
         taken = await self._prekeys.take(shard, slots)
-        if not taken.entries:
-            return Keyring(self._counting)
-        try:
-            return Keyring(self._counting, await self.seal(taken.life), taken.entries)
-        except Unavailable:
-            return Keyring(self._counting)
+        seal = None
+        if taken.entries:
+            with suppress(Unavailable):
+                seal = await self.seal(taken.life)
+        keyring.add(slots, taken.entries, seal)
 
     async def seal(self, life: bytes) -> Seal:
         """Of this life of the prekey server. Raises Unavailable when the store does not answer."""

@@ -12,7 +12,7 @@ from tocsin.domain.payload import collapse_key, notification, summary, summary_k
 from tocsin.domain.subscriptions import Record
 from tocsin.push.encryption import pad, seal
 from tocsin.push.sender import Envelope
-from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid import MAX_ORIGINS, ApplicationServer
 from tocsin.settings import Settings
 from tocsin_workers.keyring import Keyring
 
@@ -59,6 +59,21 @@ class Letters:
     def __init__(self, server: ApplicationServer, settings: Settings) -> None:
         self._server = server
         self._settings = settings
+        self._origins: dict[str, str | None] = {}
+
+    def _origin(self, url: str) -> str | None:
+        """The VAPID audience; None where nothing is sent to this host any more. Found once for a host: whether the rest
+        is an endpoint's was found when it was registered."""
+        authority = url.removeprefix("https://").partition("/")[0]
+        if authority not in self._origins:
+            if len(self._origins) >= MAX_ORIGINS:
+                self._origins.clear()
+            allowed = self._settings.allowed_push_hosts
+            try:
+                self._origins[authority] = parse_endpoint(f"https://{authority}/", allowed).origin
+            except Invalid:
+                self._origins[authority] = None
+        return self._origins[authority]
 
     def write(self, slot: int, packed: bytes, message: Message, now: datetime, keyring: Keyring) -> Letter | None:
         """None where no push can go: its host was taken off the allow-list, or it subscribed with another key.
@@ -66,15 +81,12 @@ class Letters:
         Raises UnknownRecord for a record that a newer version wrote.
         """
         record = Record.unpack(packed)
-        try:
-            endpoint = parse_endpoint(record.endpoint, self._settings.allowed_push_hosts)
-        except Invalid:
-            return None
-        if record.vapid_key_id != self._server.key_id:
+        origin = self._origin(record.endpoint)
+        if origin is None or record.vapid_key_id != self._server.key_id:
             return None
         envelope = Envelope(
             url=record.endpoint,
-            authorization=self._server.authorization(endpoint.origin, now),
+            authorization=self._server.authorization(origin, now),
             body=seal(keyring.key(slot, record, now), message.padded),
             ttl=message.ttl_at(now),
             urgency=message.urgency,

@@ -10,14 +10,14 @@ import structlog
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert, AlertState
-from tocsin.domain.decisions import Verdict
+from tocsin.domain.decisions import Limit, Verdict
 from tocsin.domain.deliveries import Ledger, Mark, turned
 from tocsin.domain.errors import NotFound
 from tocsin.domain.queues import STANDARD
 from tocsin.planning import Planner
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.failures import UNREADABLE
-from tocsin.store.ledgers import Capped, Recipient
+from tocsin.store.ledgers import Recipient
 from tocsin.store.runs import START_MS, Claim
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
@@ -32,6 +32,7 @@ class RoundRun(ShardWork):
     """Who is deferred is written in the ledgers of the alerts alone; this reads them and says when it is due again."""
 
     queue = STANDARD
+    heeds = True
 
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
         super().__init__(runtime, claim)
@@ -86,7 +87,7 @@ class RoundRun(ShardWork):
         assert status.began_at is not None  # noqa: S101 (see _statuses)
         ends_at = alert.expires_at(status.began_at)
         audience = alert.audience(self._runtime.settings.time_zone)
-        planner = Planner(self._store.profiles, self._store.ledgers, audience)
+        planner = self._runtime.planners.of(audience)
         self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner, had_before)
         rate = alert.draft.max_per_second
         if rate is not None and rate < (self.max_per_second or math.inf):
@@ -141,11 +142,11 @@ class RoundRun(ShardWork):
         now = clock.now()
         ready = {each.slot: self._ready(each, now) for each in recipients}
         counted = {each.slot: self._counted(each, ready[each.slot], now) for each in recipients}
-        capped = [counts.capped for counts in counted.values() if counts.capped is not None]
+        capped = {slot: counts.limit for slot, counts in counted.items() if counts.limit is not None}
         full = await patiently(partial(self._store.ledgers.take_caps, self._claim, capped)) if capped else set()
         if full is None:
             return None
-        self._book.took({each.slot: each.day for each in capped if each.slot not in full})
+        self._book.took({slot: limit.day for slot, limit in capped.items() if slot not in full})
         letters = []
         for each in recipients:
             serves = ready[each.slot]
@@ -187,16 +188,12 @@ class RoundRun(ShardWork):
 
     def _counted(self, recipient: Recipient, ready: Sequence[str], now: datetime) -> "_Counted":
         """Those of these alerts that count under the reader's cap: together they count once."""
-        caps = {
-            alert_id: capped
+        limits = {
+            alert_id: limit
             for alert_id in ready
-            if (
-                capped := self._alerts[alert_id].planner.cap(
-                    recipient.slot, recipient.profile_number, recipient.personal, now
-                )
-            )
+            if (limit := self._alerts[alert_id].planner.limit(recipient.profile_number, now))
         }
-        return _Counted(tuple(caps), next(iter(caps.values()), None))
+        return _Counted(tuple(limits), next(iter(limits.values()), None))
 
     def _message(self, alert_ids: tuple[str, ...]) -> Message:
         if alert_ids not in self._messages:
@@ -234,4 +231,4 @@ class _Waited:
 @dataclass(frozen=True)
 class _Counted:
     alert_ids: tuple[str, ...]
-    capped: Capped | None
+    limit: Limit | None

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from tocsin import clock
 from tocsin.domain.deliveries import GIVEN_BACK, UNFINISHED, Ledger, Mark
 from tocsin.domain.progress import WITHIN, time_bucket
-from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.store.ledgers import Kept, Retry, Window
 
 MOST_RETRY_SECONDS = 300.0
@@ -32,7 +31,7 @@ class ShardBook:
         self._deaths = kept.deaths if kept.trying else 0
         self._suspects = list(kept.trying) if self._deaths else []
         self._narrow = -(-len(self._suspects) // _NARROWER)
-        self._changes: dict[str, dict[int, Mark]] = {}
+        self._changes: dict[str, dict[int, Mark] | Ledger] = {}
         self._give_back: set[int] = set()
         self._spent: set[int] = set()
         self._windows = 0
@@ -41,11 +40,10 @@ class ShardBook:
         """Takes over whoever still waits in this ledger."""
         self.waiting = dict.fromkeys(sorted(slot for mark in UNFINISHED for slot in ledger.slots(mark)), (alert_id,))
 
-    def plan(self, alert_id: str, marks: Sequence[Mark]) -> None:
-        """A fresh ledger; slots beyond those given are nobody's."""
-        whole = [*marks, *[Mark.NOBODY] * (SHARD_SIZE - len(marks))]
-        self._changes[alert_id] = dict(enumerate(whole))
-        self.waiting = {slot: (alert_id,) for slot, mark in enumerate(marks) if mark is Mark.PENDING}
+    def plan(self, alert_id: str, ledger: Ledger) -> None:
+        """A fresh ledger, kept whole with the next write."""
+        self._changes[alert_id] = ledger.copy()
+        self.waiting = dict.fromkeys(ledger.slots(Mark.PENDING), (alert_id,))
         self._give_back |= {slot for slot in self.taken if slot not in self.waiting}
 
     @property
@@ -171,7 +169,7 @@ class ShardBook:
         if not any(slot in self.waiting for slot in self._suspects):
             self._suspects, self._deaths = [], 0
         return Window(
-            changes={alert_id: dict(marks) for alert_id, marks in self._changes.items()},
+            changes={alert_id: marks.copy() for alert_id, marks in self._changes.items()},
             times=self._times,
             retries=self.retries,
             deaths=self._deaths,

@@ -8,12 +8,13 @@ from functools import partial
 
 from tocsin import clock
 from tocsin.domain.alerts import Alert
+from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import UNFINISHED, Ledger, Mark, turned
 from tocsin.domain.levels import Level
 from tocsin.domain.subscriptions import SHARD_SIZE
-from tocsin.planning import Planner, ShardPlan
+from tocsin.planning import ShardPlan
 from tocsin.store.failures import UNREADABLE
-from tocsin.store.ledgers import Capped, Kept, Recipient
+from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import Claim
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
@@ -34,8 +35,7 @@ class ShardRun(ShardWork):
         self.max_per_second = alert.draft.max_per_second
         self._ends_at = alert.attempts_end(claim.began_at)
         self._message = Message.of(alert, claim.began_at)
-        site_zone = runtime.settings.time_zone
-        self._planner = Planner(runtime.store.profiles, runtime.store.ledgers, alert.audience(site_zone))
+        self._planner = runtime.planners.of(alert.audience(runtime.settings.time_zone))
         self._deferred_until: datetime | None = None
 
     async def _open(self) -> bool | None:
@@ -58,9 +58,8 @@ class ShardRun(ShardWork):
                 await asyncio.sleep(_AFTER_SECONDS)
                 return await self._hand_back(clock.now())
             before = found
-        bound = await patiently(lambda: self._store.runs.bound(self._claim))
         first_number = int(self._claim.shard.rpartition(".")[2]) * SHARD_SIZE
-        numbers = kept.profile_numbers[: max(0, bound - first_number)]
+        numbers = kept.profile_numbers[: max(0, self._claim.bound - first_number)]
         among = None if self._alert.root is None else before.audience
         plan = await patiently(lambda: self._planner.plan(self._claim.shard, numbers, clock.now(), among))
         if plan.capped:
@@ -70,10 +69,9 @@ class ShardRun(ShardWork):
             plan.cap(full)
         if before.latest is not None:
             self._book.replaced(before.latest_id, before.latest)
-        self._book.plan(self._alert.id, plan.marks)
-        for slot, mark in enumerate(plan.marks):
-            if mark is Mark.SET_ASIDE:
-                self._set_aside(slot, UNREADABLE, [self._alert.id])
+        self._book.plan(self._alert.id, plan.ledger)
+        for slot in plan.ledger.slots(Mark.SET_ASIDE):
+            self._set_aside(slot, UNREADABLE, [self._alert.id])
         return await self._keep_plan(plan)
 
     async def _before(self) -> "_Before | None":
@@ -108,21 +106,17 @@ class ShardRun(ShardWork):
         await patiently(lambda: self._store.alerts.defers(self._alert.id))
         await patiently(lambda: self._store.runs.defer(self._claim.shard, due))
 
-    async def _take(self, capped: Sequence[Capped]) -> set[int] | None:
+    async def _take(self, capped: Mapping[int, Limit]) -> set[int] | None:
         full = await patiently(lambda: self._store.ledgers.take_caps(self._claim, capped))
         if full is not None:
-            self._book.took({each.slot: each.day for each in capped if each.slot not in full})
+            self._book.took({slot: limit.day for slot, limit in capped.items() if slot not in full})
         return full
 
     async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
         await patiently(lambda: self._planner.load({recipient.profile_number for recipient in recipients}))
         now = clock.now()
         wanted = [recipient for recipient in recipients if self._still_wanted(recipient, now)]
-        capped = [
-            capped
-            for each in wanted
-            if (capped := self._planner.cap(each.slot, each.profile_number, each.personal, now))
-        ]
+        capped = {each.slot: limit for each in wanted if (limit := self._planner.limit(each.profile_number, now))}
         full: Collection[int] = ()
         if capped:
             taken = await self._take(capped)
@@ -165,12 +159,11 @@ class ShardRun(ShardWork):
     async def _hand_back(self, due: datetime) -> bool:
         return await super()._hand_back(min(due, self._ends_at))
 
-    async def _write(self, gone: Sequence[tuple[int, bytes]] = (), plans: bool = False) -> bool:
-        written = await super()._write(gone, plans)
-        if written and self._deferred_until is not None:
+    async def _kept(self) -> None:
+        await super()._kept()
+        if self._deferred_until is not None:
             until, self._deferred_until = self._deferred_until, None
             await self._defer(until)
-        return written
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,20 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from tocsin import clock
 from tocsin.domain.deliveries import MARK_OF, Answer, Mark, Outcome, classify
 from tocsin.domain.errors import UnknownRecord
-from tocsin.domain.pace import Grant, WindowReport
+from tocsin.domain.pace import WindowReport
 from tocsin.domain.subscriptions import Address
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Recipient
 from tocsin.store.runs import Claim, Go
-from tocsin_workers.keyring import Keyring
-from tocsin_workers.letters import Letter, Letters, Message
+from tocsin.store.windows import Asked, Opened, Paced
+from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_book import ShardBook
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 # What was checked so long ago (the process was paused, or the store was slow) is checked again before a request.
 _CHECK_HOLDS_SECONDS = 0.4
+
+# Prekeys are taken for so many windows at once.
+_KEYS_AHEAD = 4
 
 # A pause of the pace is waited for with the shard in hand, if it is no longer than this.
 _SHORT_PAUSE_SECONDS = 1.0
@@ -39,28 +43,30 @@ class ShardWork:
     queue = ""
     is_urgent = False
     max_per_second: int | None = None
+    heeds = False
+    """Whether `_heed` has anything to ask before each window."""
 
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
         self._runtime = runtime
         self._store = runtime.store
         self._claim = claim
-        self._letters = Letters(runtime.application_server, runtime.settings)
-        self._keyring = Keyring()
+        self._keyring = runtime.keyrings.empty()
         self._checked = 0.0
         self._held_until = claim.began_at
         self._pause = 0.0
+        self._started = False
         self._paced_as = claim.alert_id
         self._failures: list[Failure] = []
         self._book: ShardBook
 
     async def work(self) -> bool:
         """True where this was the last shard of its run."""
-        push_service, permits = self._claim.push_service, self._runtime.permits
-        permits.join(push_service, self.is_urgent)
+        permits = self._runtime.permits
+        permits.join(self._claim.lane, self.is_urgent)
         try:
             return await self._work()
         finally:
-            permits.leave(push_service, self.is_urgent)
+            permits.leave(self._claim.lane, self.is_urgent, self._started)
 
     async def _work(self) -> bool:
         last = await self._open()
@@ -68,23 +74,32 @@ class ShardWork:
             if self._pause:
                 await self._rest_for_pace()
             wanted = len(self._book.next_slots(clock.now(), self._runtime.settings.window))
-            # The checks come after the wait for permits: a stop or the end may have come meanwhile.
-            push_service = self._claim.push_service
-            permits = await self._runtime.permits.take(push_service, max(1, wanted), self.is_urgent)
+            if not wanted:
+                return await self._rest()
+            # What is checked comes after the wait for permits: a stop or the end may have come meanwhile.
+            permits = await self._permits(wanted)
             try:
                 last = await self._step(permits)
             finally:
-                await self._runtime.permits.give_back(push_service, permits)
+                await self._runtime.permits.give_back(self._claim.lane, permits)
         return last
+
+    async def _permits(self, wanted: int) -> int:
+        permits, lane = self._runtime.permits, self._claim.lane
+        taken = await permits.take(lane, wanted, self.is_urgent)
+        if not self._started:
+            self._started = True
+            permits.started(lane)
+        return taken
 
     async def _rest_for_pace(self) -> None:
         """Meanwhile nobody has to wait for this shard, however urgent it is."""
-        permits, push_service = self._runtime.permits, self._claim.push_service
-        permits.pause(push_service, self.is_urgent)
+        permits, lane = self._runtime.permits, self._claim.lane
+        permits.pause(lane, self.is_urgent)
         try:
             await asyncio.sleep(self._pause)
         finally:
-            permits.go_on(push_service, self.is_urgent)
+            permits.go_on(lane, self.is_urgent)
             self._pause = 0.0
 
     async def _open(self) -> bool | None:
@@ -107,45 +122,91 @@ class ShardWork:
         return None
 
     async def _step(self, permits: int) -> bool | None:
-        """One window, where there is one to send; None to go on, else whether this was the last shard of the run."""
+        """One window, where it may be sent; None to go on, else whether this was the last shard of the run."""
+        if await self._heed() and not await self._write():
+            return False
         now = clock.now()
-        go = await self._check()
+        if self._runtime.hands_back():
+            return await self._write_and_hand_back(now)
+        if (poisonous := self._book.poisonous) is not None:
+            self._set_aside(poisonous, KILLED_ITS_WORKER)
+            return None if await self._write() else False
+        if not permits:  # something urgent is at work: the lease is renewed
+            return await self._obey(await self._check())
+        slots = self._book.next_slots(now, permits)
+        return await self._windows(slots, permits) if slots else None
+
+    async def _windows(self, slots: Sequence[int], permits: int) -> bool | None:
+        """One window after another, each asked for with what became of the last, while these permits may be kept."""
+        self._checked = time.monotonic()
+        asked: Asked | None = self._asked(slots)
+        opened: Opened | None = await patiently(partial(self._store.windows.open, self._claim, self._asked(slots)))
+        while asked is not None and opened is not None:
+            granted = self._granted(opened, asked.slots)
+            if opened.go is not Go.GO or not granted:
+                return await self._not_now(opened)
+            sent = await self._send(granted)
+            if sent is None:
+                return False
+            asked = self._ahead(permits)
+            self._checked = time.monotonic()
+            window, now_ms = self._book.window(sent.gone, plans=False), clock.milliseconds(clock.now())
+            closed = await patiently(
+                partial(self._store.windows.close, self._claim, window, now_ms, sent.report, asked)
+            )
+            opened = closed.ahead
+            if not closed.written:
+                if opened is not None and opened.grant.total:
+                    await self._tell(WindowReport(unsent=opened.grant.total))
+                return False
+            await self._kept()
+            await self._runtime.counting.write_if_due()
+        return None
+
+    def _asked(self, slots: Sequence[int]) -> Asked:
+        repeats = sum(map(self._book.is_repeat, slots))
+        return Asked(slots, Paced(self._paced_as, self.max_per_second, repeats))
+
+    def _ahead(self, permits: int) -> Asked | None:
+        """The next window, unless something else comes first."""
+        if self.heeds or self._runtime.hands_back() or self._book.poisonous is not None:
+            return None
+        now = clock.now()
+        wanted = len(self._book.next_slots(now, self._runtime.settings.window))
+        if not wanted or not self._runtime.permits.may_keep(self._claim.lane, permits, wanted, self.is_urgent):
+            return None
+        return self._asked(self._book.next_slots(now, permits))
+
+    async def _not_now(self, opened: Opened) -> bool | None:
+        """What follows where none of a window may go: None to go on, else whether this was the last of the run."""
+        self._held_until, grant = opened.held_until, opened.grant
+        if grant.total:
+            await self._tell(WindowReport(unsent=grant.total))
+        if opened.go in _ENDS:
+            return await self._obey(opened.go)
+        if not await self._write():  # they are noted as being tried, and were not
+            return False
+        if opened.go is not Go.GO:
+            return await self._obey(opened.go)
+        self._held_until = grant.until or clock.now()
+        self._pause = max(0.01, grant.seconds) if grant.seconds <= _SHORT_PAUSE_SECONDS else 0.0
+        return None if self._pause else await self._hand_back(self._held_until)
+
+    def _granted(self, opened: Opened, slots: Sequence[int]) -> list[Recipient]:
+        """Those of these slots that the pace allows to be sent to now, as they stand."""
+        if opened.recipients is None:
+            return []
+        again = [each for each in opened.recipients if self._book.is_repeat(each.slot)]
+        first = [each for each in opened.recipients if not self._book.is_repeat(each.slot)]
+        return [*again[: opened.grant.retries], *first[: opened.grant.first]]
+
+    async def _obey(self, go: Go) -> bool | None:
+        """What follows from a check: None to go on."""
         if go is Go.LOST:
             return False
         if go in _ENDS:
             return await self._end_all(_ENDS[go])
-        if go is Go.HELD:
-            return await self._hand_back(self._held_until)
-        if await self._heed() and not await self._write():
-            return False
-        if self._runtime.hands_back():
-            return await self._hand_back(now)
-        if not permits:
-            return None  # something urgent is at work: the check has renewed the lease
-        if (poisonous := self._book.poisonous) is not None:
-            self._set_aside(poisonous, KILLED_ITS_WORKER)
-            return None if await self._write() else False
-        slots = self._book.next_slots(now, permits)
-        if not slots:
-            return await self._rest()
-        granted = await self._granted(slots)
-        if not granted:
-            return await self._hand_back(self._held_until) if not self._pause else None
-        return None if await self._window(granted, now) else False
-
-    async def _granted(self, slots: Sequence[int]) -> list[int]:
-        """Those of these slots that the pace allows to be sent to now; else `_pause` or `_held_until` is set."""
-        again = [slot for slot in slots if self._book.is_repeat(slot)]
-        first = [slot for slot in slots if not self._book.is_repeat(slot)]
-        grant: Grant = await patiently(
-            lambda: self._store.pace.grant(
-                self._claim.push_service, self._paced_as, self.max_per_second, len(slots), len(again)
-            )
-        )
-        if grant.until is not None:
-            self._held_until = grant.until
-            self._pause = max(0.01, grant.seconds) if grant.seconds <= _SHORT_PAUSE_SECONDS else 0.0
-        return [*again[: grant.retries], *first[: grant.first]]
+        return await self._hand_back(self._held_until) if go is Go.HELD else None
 
     async def _tell(self, report: WindowReport) -> None:
         await patiently(partial(self._store.pace.report, self._claim.push_service, report))
@@ -162,47 +223,38 @@ class ShardWork:
         go, self._held_until = await patiently(lambda: self._store.runs.check(self._claim))
         return go
 
-    async def _window(self, slots: Sequence[int], now: datetime) -> bool:
-        """Sends to these slots as they stand now and records it; False when the shard is not ours any more."""
-        recipients, self._keyring = await asyncio.gather(
-            patiently(lambda: self._store.ledgers.try_window(self._claim, slots)),
-            self._runtime.keyrings.take(self._claim.shard, slots),
-        )
-        letters = None if recipients is None else await self._letters_for(recipients, now)
+    async def _send(self, recipients: Sequence[Recipient]) -> "_Sent | None":
+        """Sends to these and settles them in the book; None when the shard is not ours any more."""
+        await self._take_keys([each.slot for each in recipients])
+        letters = await self._letters_for(recipients, clock.now())
         if letters is None:
-            await self._tell(WindowReport(unsent=len(slots)))
-            return False
+            await self._tell(WindowReport(unsent=len(recipients)))
+            return None
         if time.monotonic() - self._checked > _CHECK_HOLDS_SECONDS and not await self._may_go_on():
-            # The next step says what follows from it; for the pace nothing was sent.
-            await self._tell(WindowReport(unsent=len(slots)))
-            return await self._write()
+            # The next window's check says what follows from it; for the pace nothing was sent.
+            return _Sent(WindowReport(unsent=len(recipients)))
         now = clock.now()
         if letters:
             self._book.first_request(now)
-        telling = Telling(self._tell, [self._book.is_repeat(letter.slot) for letter in letters])
+        repeats = [self._book.is_repeat(letter.slot) for letter in letters]
+        telling = Telling(self._tell, partial(self._runtime.permits.prove, self._claim.push_service), repeats)
         envelopes = [letter.envelope for letter in letters]
-        began = time.monotonic()
+        answers = await telling.while_sending(self._runtime.sender.send(envelopes, telling.heard))
+        gone = self._settle(letters, answers, now)
+        return _Sent(telling.rest(unsent=len(recipients) - len(letters)), gone)
 
-        def heard(number: int, answer: Answer) -> None:
-            telling.heard(number, answer)
-            if classify(answer).outcome is Outcome.ACCEPTED:
-                self._runtime.permits.prove(self._claim.push_service, time.monotonic() - began)
-
-        answers = await telling.while_sending(self._runtime.sender.send(envelopes, heard))
-        outcomes = [self._settle(letter, answer) for letter, answer in zip(letters, answers, strict=True)]
-        pairs = list(zip(answers, outcomes, strict=True))
-        self._accepted(now, [answer.seconds for answer, outcome in pairs if outcome is Outcome.ACCEPTED])
-        gone = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is Outcome.GONE]
-        written = await self._write([(letter.slot, letter.packed) for letter in gone])
-        await self._tell(telling.rest(unsent=len(slots) - len(letters)))
-        await self._runtime.counting.write_if_due()
-        return written
+    async def _take_keys(self, slots: Sequence[int]) -> None:
+        """Those of the next windows with them: what is not used in the end is lost, and made anew."""
+        if not all(map(self._keyring.knows, slots)):
+            ahead = self._book.next_slots(clock.now(), _KEYS_AHEAD * len(slots))
+            wanted = [slot for slot in {*slots, *ahead} if not self._keyring.knows(slot)]
+            await self._runtime.keyrings.take(self._keyring, self._claim.shard, wanted)
 
     def _letter(self, recipient: Recipient, message: Message, now: datetime) -> Letter | None:
         """None where nothing can go to a recipient, who is settled here."""
         assert recipient.packed is not None  # noqa: S101 (who is not there any more was settled before)
         try:
-            letter = self._letters.write(recipient.slot, recipient.packed, message, now, self._keyring)
+            letter = self._runtime.letters.write(recipient.slot, recipient.packed, message, now, self._keyring)
         except (UnknownRecord, ValueError):
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
             self._set_aside(recipient.slot, UNREADABLE)
@@ -211,14 +263,24 @@ class ShardWork:
             self._book.mark(recipient.slot, Mark.REJECTED)
         return letter
 
-    def _settle(self, letter: Letter, answer: Answer) -> Outcome:
-        rule = classify(answer)
-        self._runtime.counting.answer(self._claim.push_service, answer, rule.outcome)
-        if rule.retry:
-            self._retry(letter.slot)
-        else:
+    def _settle(
+        self, letters: Sequence[Letter], answers: Sequence[Answer], sent_at: datetime
+    ) -> list[tuple[int, bytes]]:
+        """Marks what became of each; gives slot and record of the gone."""
+        rules = [classify(answer) for answer in answers]
+        self._runtime.counting.answers(self._claim.push_service, answers, rules)
+        gone, seconds = [], []
+        for letter, answer, rule in zip(letters, answers, rules, strict=True):
+            if rule.retry:
+                self._retry(letter.slot)
+                continue
             self._book.mark(letter.slot, MARK_OF[rule.outcome], self._served(letter.slot))
-        return rule.outcome
+            if rule.outcome is Outcome.ACCEPTED:
+                seconds.append(answer.seconds)
+            elif rule.outcome is Outcome.GONE:
+                gone.append((letter.slot, letter.packed))
+        self._accepted(sent_at, seconds)
+        return gone
 
     def _set_aside(self, slot: int, reason: str, alert_ids: Sequence[str] | None = None) -> None:
         """For all alerts that the slot waits for, or for these: an operator sees it, and can have it tried again."""
@@ -228,19 +290,28 @@ class ShardWork:
             self._failures.append(Failure(alert_id, address, reason, now_ms))
         self._book.mark(slot, Mark.SET_ASIDE, alert_ids)
 
-    async def _write(self, gone: Sequence[tuple[int, bytes]] = (), plans: bool = False) -> bool:
-        """Keeps the book, and takes the gone out of use in the same write; False when the shard is not ours any more.
+    async def _write(self, plans: bool = False) -> bool:
+        """Keeps the book; False when the shard is not ours any more.
 
         What was done is told again until it is kept: it must not be done twice.
         """
-        window, now_ms = self._book.window(gone, plans), clock.milliseconds(clock.now())
+        window, now_ms = self._book.window((), plans), clock.milliseconds(clock.now())
         if await patiently(lambda: self._store.ledgers.write(self._claim, window, now_ms)) is None:
             return False
+        await self._kept()
+        return True
+
+    async def _kept(self) -> None:
+        """What the book said is in the store."""
         self._book.written()
         if self._failures:
             failures, self._failures = self._failures, []
             await patiently(lambda: self._store.failures.add(failures))
-        return True
+
+    async def _write_and_hand_back(self, due: datetime) -> bool:
+        if self._book.is_changed and not await self._write():
+            return False
+        return await self._hand_back(due)
 
     async def _end_all(self, mark: Mark) -> bool:
         """The alert was stopped or corrected, or its time is over: whoever still waited for it is marked so."""
@@ -258,6 +329,13 @@ class ShardWork:
 
     async def _finish(self) -> bool:
         return await patiently(lambda: self._store.runs.finish(self._claim))
+
+
+class _Sent(NamedTuple):
+    """What a window brought: for the pace, and slot and record of the gone."""
+
+    report: WindowReport
+    gone: Sequence[tuple[int, bytes]] = ()
 
 
 _ENDS = {Go.ENDED: Mark.EXPIRED, Go.STOPPED: Mark.STOPPED, Go.CORRECTED: Mark.CORRECTED}

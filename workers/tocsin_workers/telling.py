@@ -5,6 +5,7 @@ heard by nobody else meanwhile, and a push service that is on trial would stay t
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from tocsin.domain.deliveries import Answer, classify
@@ -15,11 +16,19 @@ _EVERY_SECONDS = 0.25
 
 
 class Telling:
-    """For one window; `repeats` says of each of its requests whether it is one."""
+    """For one window; `repeats` says of each of its requests whether it is one. `prove` hears that some were accepted,
+    and how many seconds after the window began."""
 
-    def __init__(self, tell: Callable[[WindowReport], Awaitable[None]], repeats: Sequence[bool]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[WindowReport], Awaitable[None]],
+        prove: Callable[[float], None],
+        repeats: Sequence[bool],
+    ) -> None:
         self._tell = tell
+        self._prove = prove
         self._repeats = repeats
+        self._began = time.monotonic()
         self._heard: list[tuple[int, Answer]] = []
 
     def heard(self, number: int, answer: Answer) -> None:
@@ -39,6 +48,9 @@ class Telling:
     def rest(self, unsent: int = 0) -> WindowReport:
         """What was heard and not told yet; it counts as told from here on."""
         heard, self._heard = self._heard, []
-        return WindowReport.of(
+        report = WindowReport.of(
             ((answer, classify(answer).outcome, self._repeats[number]) for number, answer in heard), unsent
         )
+        if report.accepted:
+            self._prove(time.monotonic() - self._began)
+        return report

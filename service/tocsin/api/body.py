@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -20,17 +20,18 @@ MAX_FAULTS = 50
 # A phone on a bad network takes seconds for 2 KB.
 BODY_SECONDS = 10.0
 
-_TYPES = ("application/json", "application/merge-patch+json")
+JSON_TYPES = ("application/json", "application/merge-patch+json")
+BEACON_TYPES = (*JSON_TYPES, "text/plain")
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, types: Collection[str] = JSON_TYPES) -> bytes:
     """Raises TooLarge, UnsupportedMedia, Malformed, or HTTPRequestTimeout when the caller is too slow."""
     too_large = TooLarge(f"a body has {MAX_BODY:,} bytes at most")
     if (request.content_length or 0) > MAX_BODY:
         raise too_large
-    if request.content_type not in _TYPES:
+    if request.content_type not in types:
         raise UnsupportedMedia("send the body as application/json")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("send the body without a Content-Encoding")

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 from tocsin import clock
 from tocsin.api.call import Call
 from tocsin.api.models import Strict
-from tocsin.api.readers import proven
+from tocsin.api.proof import proven
 from tocsin.api.route import answer
 from tocsin.domain.preferences import Preferences
+from tocsin.domain.receipts import Event
 from tocsin.domain.subscriptions import PushKeys, encode_base64url, public_id
 
 FILE = "tocsin-subscription.json"
@@ -25,10 +26,11 @@ class SubscriptionExport(Strict):
     vapid_key_id: str = Field(description="the application server key that the browser subscribed with, base64url")
     created_at: datetime
     preferences: Preferences
+    receipts: dict[str, list[Event]] = Field(description="what this browser told of recent alerts, by their ids")
 
 
 async def export_subscription(call: Call[BaseModel]) -> web.Response:
-    kept = await proven(call)
+    kept, store = await proven(call), call.services.store
     record = kept.record
     held = SubscriptionExport(
         id=public_id(record.digest),
@@ -39,5 +41,6 @@ async def export_subscription(call: Call[BaseModel]) -> web.Response:
         vapid_key_id=encode_base64url(record.vapid_key_id),
         created_at=clock.from_milliseconds(record.created * 1_000),
         preferences=kept.preferences,
+        receipts=await store.receipts.of(kept.address, await store.alerts.recent_with_ledgers()),
     )
     return answer(held, headers={"Content-Disposition": f'attachment; filename="{FILE}"'})

@@ -55,6 +55,7 @@ async def exposition(services: Services) -> bytes:
             {int(bucket): count for bucket, count in counted.accepted_in.items()},
         ),
         _attempts(counted),
+        _receipts(await store.receipts.fates()),
         *_of_pace(await store.pace.states()),
         _by_label(
             "tocsin_quarantined_subscriptions",
@@ -122,6 +123,14 @@ def _attempts(counted: Counted) -> Metric:
     for name in dict.fromkeys((*KNOWN_PUSH_SERVICES, *counted.outcomes)):
         for outcome in Outcome:
             family.add_metric([name, outcome], counted.outcomes.get(name, Counter())[outcome])
+    return family
+
+
+def _receipts(fates: Mapping[str, int]) -> Metric:
+    told = "What became of receipts: counted, of an unknown alert, or shed under load."
+    family = CounterMetricFamily("tocsin_receipts", told, labels=["fate"])
+    for fate, count in fates.items():
+        family.add_metric([fate], count)
     return family
 
 

@@ -94,6 +94,15 @@ class Counts(Strict):
     unaccounted: int
 
 
+class ReceiptCounts(Strict):
+    """What browsers told; nobody can prove it, and a busy service turns receipts away first: at least so many, if all
+    browsers speak the truth."""
+
+    shown: int
+    clicked: int
+    closed: int
+
+
 class ProgressView(Counts):
     skipped: dict[str, int]
     by_push_service: dict[str, Counts]
@@ -102,6 +111,7 @@ class ProgressView(Counts):
     p90_seconds: float | None
     p99_seconds: float | None
     within_120_s: int = Field(description="how many were accepted within 120 s of the 202")
+    receipts: ReceiptCounts
 
 
 class AlertView(Strict):
@@ -152,20 +162,6 @@ class EstimateView(ExpectedView):
     bytes: int = Field(description="of the payload; 2,700 at most")
     seconds: float = Field(description="how long its requests take at best")
     warnings: list[WarningView]
-
-
-class HistoryEntry(Strict):
-    alert: str
-    headline: str
-    level: Level
-    sent_at: datetime | None
-    outcome: str = Field(examples=["skipped"])
-    reason: str | None = Field(examples=["quiet_hours"])
-    why: str = Field(description="the same in words")
-
-
-class History(Strict):
-    alerts: list[HistoryEntry]
 
 
 class FailureView(Strict):

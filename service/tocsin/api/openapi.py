@@ -25,7 +25,7 @@ _PROBLEMS = {
     428: "If-Match is missing: the ETag of the version that is to be changed",
     429: "Over a rate; wait for Retry-After seconds",
     502: "The push service did not take it",
-    503: "The store does not answer; repeat",
+    503: "The store does not answer, repeat; or too busy for receipts (`overloaded`), do not",
 }
 
 
@@ -69,7 +69,7 @@ def _operation(route: Route) -> dict[str, Any]:
     for status in _problems(route):
         operation["responses"].setdefault(str(status), _problem(status))
     if route.body:
-        operation["requestBody"] = {"required": True, "content": _json(route.body)}
+        operation["requestBody"] = {"required": True, "content": _body(route.body, route.beacon)}
     if route.role:
         operation["security"] = [{"apiKey": []}, *([{}] if route.local else [])]
         unless = ", unless it comes from this machine and through no proxy" if route.local else ""
@@ -117,7 +117,7 @@ def _problems(route: Route) -> list[int]:
         statuses.append(404)
     if route.idempotent or route.query:
         statuses.append(422)
-    if route.tag in ("readers", "editors") and route.method in ("POST", "PATCH"):
+    if route.tag in ("readers", "editors") and not route.beacon and route.method in ("POST", "PATCH"):
         statuses += [409, 429]
     return sorted(set(statuses))
 
@@ -129,6 +129,11 @@ def _answer(model: type[BaseModel] | None) -> dict[str, Any]:
 def _problem(status: int) -> dict[str, Any]:
     content: dict[str, Any] = {"application/problem+json": {"schema": PydanticSchema(schema_class=Problem)}}
     return {"description": _PROBLEMS[status], "content": content}
+
+
+def _body(model: type[BaseModel], beacon: bool) -> dict[str, Any]:
+    content = _json(model)
+    return {**content, "text/plain": next(iter(content.values()))} if beacon else content
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:

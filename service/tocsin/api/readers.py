@@ -17,8 +17,6 @@ from tocsin.api.body import MAX_BODY
 from tocsin.api.call import Call
 from tocsin.api.errors import problem
 from tocsin.api.models import (
-    History,
-    HistoryEntry,
     Limits,
     Registered,
     Registration,
@@ -26,8 +24,9 @@ from tocsin.api.models import (
     SubscriptionView,
     TestPushed,
 )
+from tocsin.api.proof import proven
 from tocsin.api.route import ANSWER_SECONDS, answer
-from tocsin.domain.deliveries import Mark, Outcome, classify, told
+from tocsin.domain.deliveries import Outcome, classify
 from tocsin.domain.errors import Changed, Conflict, NotFound
 from tocsin.domain.hours import QuietHours
 from tocsin.domain.levels import Level
@@ -36,10 +35,8 @@ from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.queues import STANDARD
 from tocsin.domain.subscriptions import Address, Subscription, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
-from tocsin.domain.words import why
 from tocsin.push.one_off import push_once
-from tocsin.store.alerts import AlertStatus
-from tocsin.store.subscriptions import Kept
+from tocsin.store.subscriptions import Kept, Seen
 
 TEST_TTL = 300
 # Quick clicks on a page race one another, and so do a page and its worker.
@@ -68,20 +65,27 @@ async def site(call: Call[BaseModel]) -> web.Response:
 async def register(call: Call[Registration]) -> web.Response:
     store = call.services.store
     subscription = call.body.subscription.checked(call.services.settings.allowed_push_hosts)
-    call.body.preferences.check_topics(await store.topics.ids(), "preferences.")
-    if await store.subscriptions.get(subscription.digest) is None:
+    topics, seen = await asyncio.gather(store.topics.ids(), store.subscriptions.look(subscription.digest))
+    call.body.preferences.check_topics(topics, "preferences.")
+    if seen.kept is None:
         await _count_address(call)
-    kept, status = await _while_changed(lambda: _keep(call, subscription))
+    looks = iter([seen])
+
+    async def keep() -> tuple[Kept, int]:
+        return await _keep(call, subscription, next(looks, None) or await store.subscriptions.look(subscription.digest))
+
+    kept, status = await _while_changed(keep)
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
     return answer(registered, status)
 
 
-async def _keep(call: Call[Registration], subscription: Subscription) -> tuple[Kept, int]:
-    subscriptions, digest = call.services.store.subscriptions, subscription.digest
-    kept = await subscriptions.get(digest) or await subscriptions.come_back(digest)
+async def _keep(call: Call[Registration], subscription: Subscription, seen: Seen) -> tuple[Kept, int]:
+    kept = seen.kept
+    if kept is None and seen.entry.address is not None:
+        kept = await call.services.store.subscriptions.come_back(subscription.digest)
     if kept is None:
-        return await _add(call, subscription), 201
+        return await _add(call, subscription, seen), 201
     return await _repeat(call, kept, subscription), 200
 
 
@@ -102,16 +106,19 @@ async def _count_address(call: Call[Registration]) -> None:
         await services.proxies.note(proxy)
 
 
-async def _add(call: Call[Registration], subscription: Subscription) -> Kept:
+async def _add(call: Call[Registration], subscription: Subscription, seen: Seen) -> Kept:
     services = call.services
-    defaults = await services.store.topics.default_preferences()
     now_ms = clock.milliseconds(clock.now())
+    defaults, oldest_ms = await asyncio.gather(
+        services.store.topics.default_preferences(), services.store.alerts.oldest_ledger_ms(now_ms)
+    )
     return await services.store.subscriptions.add(
         subscription,
         call.body.preferences.applied_to(defaults, defaults, "preferences."),
         services.application_server.key_id,
         now_ms,
-        await services.store.alerts.oldest_ledger_ms(now_ms),
+        oldest_ms,
+        seen,
     )
 
 
@@ -156,8 +163,8 @@ async def read(call: Call[BaseModel]) -> web.Response:
 
 async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
     async def change() -> Kept:
-        kept = await proven(call)
-        call.body.check_topics(await call.services.store.topics.ids())
+        kept, topics = await asyncio.gather(proven(call), call.services.store.topics.ids())
+        call.body.check_topics(topics)
         return await _prefer(call, kept, call.body)
 
     return answer(_view(await _while_changed(change)))
@@ -206,44 +213,6 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
         detail = f"the push service ({kept.address.push_service}) {said}; try again later"
         return problem(HTTPStatus.BAD_GATEWAY, "push_failed", detail)
     return answer(TestPushed(accepted=True, push_service=kept.address.push_service, status=pushed.status))
-
-
-async def history(call: Call[BaseModel]) -> web.Response:
-    """What became of each recent alert for this browser, and why, by the ledgers."""
-    kept, store = await proven(call), call.services.store
-    ids = await store.alerts.recent_with_ledgers()
-    marks = await store.ledgers.marks(kept.address.shard, kept.address.slot, ids)
-    entries = []
-    for alert_id in ids:
-        status = await store.alerts.get(alert_id)
-        if status.began_at is not None:
-            entries.append(_entry(status, marks.get(alert_id)))
-    return answer(History(alerts=entries))
-
-
-def _entry(status: AlertStatus, mark: Mark | None) -> HistoryEntry:
-    alert = status.alert
-    outcome, reason = ("pending", None) if mark is None and status.ended_at is None else told(mark or Mark.NOBODY)
-    if mark is Mark.OUTSIDE and alert.root is not None:
-        reason = "not_had"
-    return HistoryEntry(
-        alert=alert.id,
-        headline=alert.draft.headline,
-        level=alert.draft.level,
-        sent_at=status.began_at,
-        outcome=outcome,
-        reason=reason,
-        why=why(outcome, reason),
-    )
-
-
-async def proven(call: Call[BaseModel]) -> Kept:
-    """Raises NotFound for an unknown id and for a wrong token alike."""
-    digest = parse_public_id(call.path["id"])
-    kept = await call.services.store.subscriptions.get(digest) if digest else None
-    if kept is None or not call.bearer or not await call.services.store.token_secret.proves(call.bearer, kept.record):
-        raise NotFound("there is no such subscription, or the token is not its own")
-    return kept
 
 
 def _view(kept: Kept) -> SubscriptionView:

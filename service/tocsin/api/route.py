@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,8 +11,9 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from tocsin.api.auth import NOBODY, authorize, is_local
-from tocsin.api.body import asks_for_draft, parse_body, parse_query, read_body
+from tocsin.api.body import BEACON_TYPES, JSON_TYPES, asks_for_draft, parse_body, parse_query, read_body
 from tocsin.api.call import SERVICES, Call
+from tocsin.api.load import Load
 from tocsin.api.services import Services
 from tocsin.domain.alerts import to_json
 from tocsin.domain.errors import Forbidden, TooLarge, Unavailable, UnsupportedMedia
@@ -29,7 +30,8 @@ class Route:
 
     `local` ones ask a caller on this machine for no role. `readers` routes may be called from the pages of
     ALLOWED_ORIGINS; `token`, `idempotent` and `if_match` ones take these headers, which their handlers check;
-    of `drafts` ones a reporter may make those with `"state": "draft"`, and is told 403 for all else;
+    `beacon` ones may come as text/plain, as a page sends them on its way out, and are turned away first when there is
+    too much to do; of `drafts` ones a reporter may make those with `"state": "draft"`, and is told 403 for all else;
     `problems` are statuses that only this route has; `seconds` is how long an answer may take, the caller's own sending
     apart.
     """
@@ -49,6 +51,7 @@ class Route:
     idempotent: bool = False
     if_match: Literal["", "optional", "required"] = ""
     drafts: bool = False
+    beacon: bool = False
     problems: tuple[int, ...] = ()
     cache: str = "no-store"
     seconds: float = ANSWER_SECONDS
@@ -60,18 +63,25 @@ class Route:
             services = request.app[SERVICES]
             if services.store.schema.wrong and self.path.startswith("/v1/"):
                 raise Unavailable(services.store.schema.wrong)
+            if self.beacon:
+                services.load.give_way()
             try:
                 async with asyncio.timeout(self.seconds) as limit:
                     caller = await self._caller(request, services)
                     body = parse_body(await self._read(request, caller, limit), self.body) if self.body else None
                     query = parse_query(request, self.query) if self.query else None
-                    response = await self.handler(Call(request, services, body, query, caller))
+                    with self._counted(services.load):
+                        response = await self.handler(Call(request, services, body, query, caller))
             except TimeoutError:
                 raise Unavailable("the store does not answer in time; repeat the call") from None
             response.headers.setdefault("Cache-Control", self.cache)
             return response
 
         return handle
+
+    def _counted(self, load: Load) -> AbstractContextManager[None]:
+        # Who waits for a push service, or for long, is no sign of too much to do.
+        return load.working(self.beacon) if self.seconds <= ANSWER_SECONDS else nullcontext()
 
     async def _caller(self, request: web.Request, services: Services) -> Caller:
         if self.role is None or (self.local and is_local(request)):
@@ -80,7 +90,7 @@ class Route:
 
     async def _read(self, request: web.Request, caller: Caller, limit: asyncio.Timeout) -> bytes:
         if self.role is None or not self.drafts or holds(caller.roles, self.role):
-            return await _read(request, limit)
+            return await _read(request, limit, self.beacon)
         raw = b""
         with suppress(TooLarge, UnsupportedMedia):  # neither is a draft
             raw = await _read(request, limit)
@@ -89,11 +99,11 @@ class Route:
         return raw
 
 
-async def _read(request: web.Request, limit: asyncio.Timeout) -> bytes:
+async def _read(request: web.Request, limit: asyncio.Timeout, beacon: bool = False) -> bytes:
     """The body. How slowly a caller sends it is no fault of the store's, so that time does not count."""
     due, began = limit.when(), asyncio.get_running_loop().time()
     limit.reschedule(None)
-    raw = await read_body(request)
+    raw = await read_body(request, BEACON_TYPES if beacon else JSON_TYPES)
     limit.reschedule((due or 0) + asyncio.get_running_loop().time() - began)
     return raw
 

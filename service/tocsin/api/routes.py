@@ -1,8 +1,22 @@
 """Every route, on one screen."""
 
-from tocsin.api import drafts, editors, export, failures, ops, pages, prekeys, readers, recent, topics
+from tocsin.api import (
+    drafts,
+    editors,
+    export,
+    failures,
+    history,
+    ops,
+    pages,
+    prekeys,
+    readers,
+    receipts,
+    recent,
+    topics,
+)
 from tocsin.api.drafts import Approval
 from tocsin.api.export import SubscriptionExport
+from tocsin.api.history import History
 from tocsin.api.models import (
     AlertPage,
     AlertQuery,
@@ -11,7 +25,6 @@ from tocsin.api.models import (
     EstimateView,
     FailureList,
     FailureView,
-    History,
     KeyList,
     KeyMade,
     NewKey,
@@ -27,6 +40,7 @@ from tocsin.api.models import (
     TestPushed,
 )
 from tocsin.api.prekeys import PrekeysView
+from tocsin.api.receipts import Receipt
 from tocsin.api.recent import RecentAlerts, RecentQuery
 from tocsin.api.route import Route
 from tocsin.api.topics import TopicChange, TopicList
@@ -64,13 +78,15 @@ ROUTES: tuple[Route, ...] = (
           {200: SubscriptionView}, readers=True, token=True),
     Route("PATCH", f"{SUBSCRIPTION}/preferences", readers.change_preferences, "Change preferences (merge patch)",
           "readers", {200: SubscriptionView}, body=PreferencesPatch, readers=True, token=True),
-    Route("GET", f"{SUBSCRIPTION}/history", readers.history, "What became of recent alerts here, and why", "readers",
+    Route("GET", f"{SUBSCRIPTION}/history", history.history, "What became of recent alerts here, and why", "readers",
           {200: History}, readers=True, token=True),
     Route("DELETE", SUBSCRIPTION, readers.delete, "Unsubscribe", "readers", {204: None}, readers=True, token=True),
     Route("POST", f"{SUBSCRIPTION}/test", readers.push_test, "A push to this browser alone", "readers",
           {200: TestPushed}, readers=True, token=True, problems=(502,), seconds=PUSH_SECONDS),
     Route("GET", f"{SUBSCRIPTION}/export", export.export_subscription, "Everything held on this browser", "readers",
           {200: SubscriptionExport}, readers=True, token=True),
+    Route("POST", "/v1/receipts", receipts.take_receipt, "What became of a notification on a screen", "readers",
+          {204: None}, body=Receipt, readers=True, beacon=True, problems=(404,)),
     Route("GET", "/v1/alerts/recent", recent.recent_alerts, "What was sent lately", "readers",
           {200: RecentAlerts, 304: None}, query=RecentQuery, readers=True, cache=recent.CACHE),
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from tocsin.api.load import Load
+from tocsin.api.tally import Tally
 from tocsin.api.turns import Turns
 from tocsin.cautions import Cautions
 from tocsin.domain.errors import Unavailable
@@ -42,6 +44,8 @@ class Services:
     prekeys: Prekeys
     proxies: Proxies
     turns: Turns
+    load: Load
+    tally: Tally
     sender: Sender
     application_server: ApplicationServer
     setting_up: asyncio.Task[str]
@@ -54,9 +58,12 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     first_topics = parse_topics(settings.topics)
     sender = CurlSender.from_settings(settings)
     wake_ups = WakeUps(celery_app(settings))
-    async with Store(settings) as store:
+    async with Store(settings, gathers=True) as store:
         cautions = Cautions(store, settings)
+        load = Load()
+        tally = Tally(store.receipts, load)
         setting_up = asyncio.create_task(_set_up(store, first_topics, application_server))
+        beside = [setting_up, asyncio.create_task(load.watch()), asyncio.create_task(tally.keep_flushing())]
         made = Services(
             settings=settings,
             store=store,
@@ -66,10 +73,12 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             drafting=Drafting(store, wake_ups, settings, cautions),
             recent=Recent(store),
             queues=Queues(store, settings.broker),
-            rates=Rates(settings.store),
+            rates=Rates(store.server),
             prekeys=Prekeys(settings.prekey_server, settings.prekeys),
             proxies=Proxies(store.server),
             turns=Turns(),
+            load=load,
+            tally=tally,
             sender=sender,
             application_server=application_server,
             setting_up=setting_up,
@@ -77,13 +86,14 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         try:
             yield made
         finally:
-            setting_up.cancel()
+            for task in beside:
+                task.cancel()
+            await tally.close()
             await cautions.close()
             await wake_ups.close()
             await sender.close()
             await made.prekeys.close()
             await made.queues.close()
-            await made.rates.close()
 
 
 async def _set_up(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:

@@ -11,16 +11,17 @@ import typer
 from rich.console import Console
 
 from tocsin import __version__
-from tocsin.cli import alert, keys, signals, topics
+from tocsin.cli import signals
+from tocsin.cli.groups import Groups
 from tocsin.domain.errors import Invalid, TocsinError
 from tocsin.settings import PREFIX
 
 app = typer.Typer(
-    help="Breaking-news alerts for newsrooms, over Web Push.", no_args_is_help=True, pretty_exceptions_enable=False
+    cls=Groups,
+    help="Breaking-news alerts for newsrooms, over Web Push.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
-app.add_typer(alert.app, name="alert")
-app.add_typer(topics.app, name="topics")
-app.add_typer(keys.app, name="keys")
 
 
 def _show_version(wanted: bool) -> None:
@@ -104,6 +105,30 @@ def simulator(
     from tocsin.cli.simulator import simulate  # noqa: PLC0415
 
     signals.run(simulate(folder, control_port, autopush_port, ready_file, Console()))
+
+
+@app.command()
+def bench(
+    peers: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A folder with node_modules, for node's web-push.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go as JSON.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="A folder for two plots (SVG).")] = None,
+    messages: Annotated[
+        int, typer.Option(min=200, max=1_000_000, help="Scales the run: at 10,000 a sender has about 2 s.")
+    ] = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Every sender once in each; medians are shown.")] = 3,
+    in_flight: Annotated[int, typer.Option(min=1, max=1_000, help="Requests under way at a time.")] = 100,
+    in_flight_many: Annotated[int, typer.Option(min=1, max=1_000, help="The same for the rows with `many`.")] = 1_000,
+    delay: Annotated[int, typer.Option(min=0, max=1_000, help="Milliseconds that the delayed sink waits.")] = 30,
+) -> None:
+    """Messages a second to a local sink, beside the other senders that are installed."""
+    from tocsin.bench.measure import Wish  # noqa: PLC0415
+    from tocsin.cli.bench import bench as run  # noqa: PLC0415
+
+    wish = Wish(messages, rounds, in_flight, in_flight_many, delay, peers)
+    if not signals.run(run(wish, json_file, plots, Console())):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,11 +1,14 @@
 """Whether a reader gets an alert, and why not: one pure function that sending, estimating and history share."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
+from typing import NamedTuple
 
 from tocsin.domain.levels import Level
+from tocsin.domain.personal import Personal
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.stories import names
 
@@ -53,31 +56,73 @@ class Audience:
     site_zone: str = "UTC"
 
 
+class Limit(NamedTuple):
+    """A reader's cap: the own day, as days since 1970, and how many alerts it may hold."""
+
+    day: int
+    most: int
+
+
+class Standing(NamedTuple):
+    """What is personal of a reader's preferences, as far as one alert at one moment looks at it. Few of the many texts
+    come to anything different here, so that whoever has to decide for many need not do so for each."""
+
+    snoozed: bool = False
+    followed: bool = False  # the alert's story
+    muted: bool = False
+
+
+# Those that most often differ from "nothing personal" come first.
+_EVERY = tuple(Standing(snoozed, followed, muted) for muted, followed, snoozed in product((False, True), repeat=3))
+_WITHOUT_STORY = _EVERY[:2]
+
 SEND = Decision(Verdict.SEND)
 OUTSIDE = Decision(Verdict.OUTSIDE)
 
 
 def decide(alert: Audience, preferences: Preferences, now: datetime, had_today: int = 0) -> Decision:
+    """`decide_as` for a whole set of preferences."""
+    return decide_as(standing(alert, preferences, now), alert, preferences, now, had_today)
+
+
+def decide_as(
+    personal: Standing, alert: Audience, preferences: Preferences, now: datetime, had_today: int = 0
+) -> Decision:
     """The first rule that applies decides; the order is a contract.
 
-    `now` is aware. `had_today` counts what the reader's cap counted on the reader's own day, without this alert. Of a
-    follow-up the caller says who is in the audience.
+    Of `preferences` nothing that is personal is looked at. `now` is aware. `had_today` counts what the reader's cap
+    counted on the reader's own day, without this alert. Of a follow-up the caller says who is in the audience.
     """
-    if not alert.follows_up and (outside := _outside(alert, preferences, now)):
+    if not alert.follows_up and (outside := _outside(personal, alert, preferences)):
         return outside
-    if names(preferences.muted_stories, alert.story, now):
+    if personal.muted:
         return _skip(Reason.MUTED_STORY)
-    if preferences.snoozed_until is not None and now < preferences.snoozed_until:
+    if personal.snoozed:
         return _skip(Reason.SNOOZED)
-    if not alert.follows_up and not _level_admitted(alert, preferences, now):
+    if not alert.follows_up and not _level_admitted(personal, alert, preferences):
         return _skip(Reason.LEVEL)
     if until := quiet_until(alert, preferences, now):
         if preferences.quiet_hours and preferences.quiet_hours.then == "drop" and not alert.follows_up:
             return _skip(Reason.QUIET_HOURS)
         return Decision(Verdict.DEFER, Reason.QUIET_HOURS, until)
-    if counts(alert, preferences) and preferences.daily_cap and had_today >= preferences.daily_cap.count:
+    cap = limit(alert, preferences, now)
+    if cap is not None and had_today >= cap.most:
         return _skip(Reason.DAILY_CAP)
     return SEND
+
+
+def standing(alert: Audience, personal: Preferences | Personal, now: datetime) -> Standing:
+    """Only what is personal of preferences is looked at."""
+    snoozed = personal.snoozed_until is not None and now < personal.snoozed_until
+    if alert.story is None:
+        return _WITHOUT_STORY[snoozed]
+    followed, muted = (names(each, alert.story, now) for each in (personal.followed_stories, personal.muted_stories))
+    return Standing(snoozed, followed, muted)
+
+
+def standings(alert: Audience) -> Sequence[Standing]:
+    """All that readers can stand in: an alert without a story is neither followed nor muted."""
+    return _WITHOUT_STORY if alert.story is None else _EVERY
 
 
 def quiet_until(alert: Audience, preferences: Preferences, now: datetime) -> datetime | None:
@@ -88,29 +133,24 @@ def quiet_until(alert: Audience, preferences: Preferences, now: datetime) -> dat
     return hours.quiet_until(now, hours.time_zone or preferences.time_zone or alert.site_zone)
 
 
-def counts(alert: Audience, preferences: Preferences) -> bool:
-    """Whether this alert counts under the reader's cap."""
+def limit(alert: Audience, preferences: Preferences, now: datetime) -> Limit | None:
+    """None where this alert does not count under the reader's cap."""
     cap = preferences.daily_cap
-    return cap is not None and not alert.follows_up and not (cap.flash_exempt and alert.level is Level.FLASH)
+    if cap is None or alert.follows_up or (cap.flash_exempt and alert.level is Level.FLASH):
+        return None
+    return Limit(cap.day(now, preferences.time_zone or alert.site_zone), cap.count)
 
 
-def cap_day(alert: Audience, preferences: Preferences, now: datetime) -> int:
-    """The reader's own day, as days since 1970; 0 without a cap."""
-    cap = preferences.daily_cap
-    return 0 if cap is None else cap.day(now, preferences.time_zone or alert.site_zone)
-
-
-def _outside(alert: Audience, preferences: Preferences, now: datetime) -> Decision | None:
-    follows = any(topic in preferences.topics for topic in alert.topics)
-    if not follows and not names(preferences.followed_stories, alert.story, now):
+def _outside(personal: Standing, alert: Audience, preferences: Preferences) -> Decision | None:
+    if not personal.followed and not any(topic in preferences.topics for topic in alert.topics):
         return OUTSIDE
     if alert.language and preferences.language and not _same_language(alert.language, preferences.language):
         return _skip(Reason.LANGUAGE)
     return None
 
 
-def _level_admitted(alert: Audience, preferences: Preferences, now: datetime) -> bool:
-    if names(preferences.followed_stories, alert.story, now):
+def _level_admitted(personal: Standing, alert: Audience, preferences: Preferences) -> bool:
+    if personal.followed:
         return True
     followed = (topic for topic in alert.topics if topic in preferences.topics)
     return any(preferences.least_level(topic).admits(alert.level) for topic in followed)

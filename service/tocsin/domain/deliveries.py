@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from itertools import compress, count
 
 from tocsin.domain.decisions import Decision, Reason, Verdict
 
@@ -113,7 +115,7 @@ def told(mark: Mark) -> tuple[str, str | None]:
 class Ledger:
     """One byte for each slot of a shard; all accounts are counted from it."""
 
-    def __init__(self, marks: bytes) -> None:
+    def __init__(self, marks: bytes | bytearray) -> None:
         self._marks = bytearray(marks)
 
     def __bytes__(self) -> bytes:
@@ -128,13 +130,12 @@ class Ledger:
     def count(self, mark: Mark) -> int:
         return self._marks.count(ord(mark))
 
+    def copy(self) -> "Ledger":
+        return Ledger(self._marks)
+
     def slots(self, mark: Mark) -> Iterator[int]:
-        """The slots that bear this mark, in order."""
-        sought = ord(mark)
-        place = self._marks.find(sought)
-        while place >= 0:
-            yield place
-            place = self._marks.find(sought, place + 1)
+        """The slots that bear this mark now, in order."""
+        return compress(count(), self._marks.translate(_only(mark)))
 
     @property
     def eligible(self) -> int:
@@ -144,6 +145,12 @@ class Ledger:
     def total(self, outcome: str) -> int:
         """How many slots have this outcome; the names are those of `progress`."""
         return sum(self.count(mark) for mark in OUTCOMES[outcome])
+
+
+@cache
+def _only(mark: Mark) -> bytes:
+    """For `translate`: 1 where there is this mark, else 0."""
+    return bytes(byte == ord(mark) for byte in range(256))
 
 
 class Failure(StrEnum):

@@ -110,6 +110,12 @@ class Unavailable(TocsinError):
     code = "unavailable"
 
 
+class Overloaded(Unavailable):
+    """Too busy for what can be spared; nothing was done."""
+
+    code = "overloaded"
+
+
 class Misconfigured(TocsinError):
     """A setting, key file or server with which Tocsin cannot run; the detail says what to do."""
 

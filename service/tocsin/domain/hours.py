@@ -1,7 +1,7 @@
 """A reader's own clock: quiet hours and the day of a cap, right on the two days of the year when clocks change."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -53,12 +53,8 @@ class QuietHours(BaseModel):
         An hour that a day has twice is quiet both times where it is in doubt; a wall time that a day does not have
         stands for the moment of the change.
         """
-        zone = ZoneInfo(self.time_zone or site_zone)
-        start, end = time.fromisoformat(self.start), time.fromisoformat(self.end)
-        until, moment = None, now.astimezone(UTC)
-        while ends := _end_of(moment, zone, start, end):
-            until = moment = ends
-        return until
+        minute = now.astimezone(UTC).replace(second=0, microsecond=0)
+        return _quiet_until(self.start, self.end, self.time_zone or site_zone, minute)
 
 
 class DailyCap(BaseModel):
@@ -73,6 +69,16 @@ class DailyCap(BaseModel):
     def day(self, now: datetime, site_zone: str) -> int:
         """The reader's own day, as days since 1970-01-01."""
         return (now.astimezone(ZoneInfo(self.time_zone or site_zone)).date() - _EPOCH).days
+
+
+# A million readers have a few thousand quiet hours between them, and each minute asks for all of them again.
+@lru_cache(maxsize=10_000)
+def _quiet_until(start: str, end: str, time_zone: str, minute: datetime) -> datetime | None:
+    zone = ZoneInfo(time_zone)
+    until, moment = None, minute
+    while ends := _end_of(moment, zone, time.fromisoformat(start), time.fromisoformat(end)):
+        until = moment = ends
+    return until
 
 
 def _end_of(now: datetime, zone: ZoneInfo, start: time, end: time) -> datetime | None:

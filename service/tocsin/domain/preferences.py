@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from tocsin.domain.errors import Fault, Invalid
 from tocsin.domain.hours import DailyCap, QuietHours, TimeZone, WallTime
 from tocsin.domain.levels import Level
-from tocsin.domain.stories import StoryChoices, in_order, utc
+from tocsin.domain.personal import read_personal
+from tocsin.domain.stories import StoryChoice, StoryChoices, in_order, utc
 from tocsin.domain.topics import MAX_TOPICS, TopicId
 
 Language = Annotated[
@@ -59,8 +60,11 @@ class Preferences(BaseModel):
         """Raises ValidationError for a form that a newer version wrote."""
         if not text:
             return self
-        mine = Preferences.model_validate_json(text)
-        return self.model_copy(update={name: getattr(mine, name) for name in _PERSONAL})
+        mine = read_personal(text)
+        stories = {
+            name: tuple(map(StoryChoice.read, getattr(mine, name))) for name in ("muted_stories", "followed_stories")
+        }
+        return self.model_copy(update={"snoozed_until": mine.snoozed_until, **stories})
 
     def least_level(self, topic: str) -> Level:
         """The least level wanted on a topic: its own where set, else the general one."""

@@ -1,9 +1,12 @@
 """A running story that alerts belong to, and that a reader follows or mutes."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_serializer, model_validator
+
+from tocsin.domain.personal import UntilChoice
 
 StoryId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
 
@@ -41,6 +44,10 @@ class StoryChoice(BaseModel):
             return self.story
         return {"story": self.story, "until": utc(self.until)}
 
+    @classmethod
+    def read(cls, choice: str | UntilChoice) -> "StoryChoice":
+        return cls(story=choice) if isinstance(choice, str) else cls(story=choice.story, until=choice.until)
+
     def holds(self, now: datetime) -> bool:
         return self.until is None or now < self.until
 
@@ -53,9 +60,14 @@ def in_order(choices: tuple[StoryChoice, ...]) -> tuple[StoryChoice, ...]:
     return tuple(choice for _, choice in sorted({choice.story: choice for choice in choices}.items()))
 
 
-def names(choices: tuple[StoryChoice, ...], story: str | None, now: datetime) -> bool:
+def names(choices: Iterable[StoryChoice | UntilChoice | str], story: str | None, now: datetime) -> bool:
     """Whether a story is among these and its choice has not ended."""
-    return story is not None and any(choice.story == story and choice.holds(now) for choice in choices)
+    if story is None:
+        return False
+    for choice in choices:
+        if choice == story if isinstance(choice, str) else choice.story == story and choice.holds(now):
+            return True
+    return False
 
 
 def utc(moment: datetime) -> str:

@@ -20,6 +20,7 @@ class CurlLoop:
         self._multi = pycurl.CurlMulti()
         self._watched: dict[int, int] = {}
         self._timer: asyncio.Handle | None = None
+        self._at_once = False
         self._running = 0
         for option, value in options.items():
             self._multi.setopt(option, value)
@@ -68,14 +69,22 @@ class CurlLoop:
 
     def _set_timer(self, milliseconds: int) -> None:
         """libcurl's wish for one moment, which replaces the last (CURLMOPT_TIMERFUNCTION); -1 for none."""
+        if milliseconds == 0 and self._at_once:
+            return  # every request that is added wishes this: a hundred of them are one call, not a hundred
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._at_once = milliseconds == 0
         # Never at once from in here: this is called from inside libcurl, which must not be entered twice.
         if milliseconds == 0:
-            self._timer = self._loop.call_soon(self._act, pycurl.SOCKET_TIMEOUT, 0)
+            self._timer = self._loop.call_soon(self._time_out)
         elif milliseconds > 0:
-            self._timer = self._loop.call_later(milliseconds / 1000, self._act, pycurl.SOCKET_TIMEOUT, 0)
+            self._timer = self._loop.call_later(milliseconds / 1000, self._time_out)
+
+    def _time_out(self) -> None:
+        self._timer = None
+        self._at_once = False
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _act(self, fd: int, events: int) -> None:
         _, running = self._multi.socket_action(fd, events)

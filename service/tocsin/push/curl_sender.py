@@ -103,18 +103,18 @@ class CurlSender:
 
     def _start(self, envelope: Envelope, batch: "_Batch", number: int) -> None:
         # Only to tell hosts apart: libcurl reads the URL, and refuses what is none.
-        loop = self._loop_for(envelope.url[8:].partition("/")[0])
+        host = envelope.url[8:].partition("/")[0]
+        loop = self._loops.get(host) or self._loop_for(host)
         request = self._idle.pop() if self._idle else CurlRequest(self._options, self._guard)
         request.load(envelope)
-        loop.add(request.easy)
-        self._under_way[request.easy] = _Place(request, loop, batch, number)
+        easy = request.easy
+        loop.add(easy)
+        self._under_way[easy] = _Place(request, loop, batch, number)
 
     def _loop_for(self, host: str) -> CurlLoop:
-        loop = self._loops.get(host)
-        if loop is None:
-            if len(self._loops) >= MAX_HOSTS:
-                self._close_an_idle_loop()
-            loop = self._loops[host] = CurlLoop(self._done, self._multi_options)
+        if len(self._loops) >= MAX_HOSTS:
+            self._close_an_idle_loop()
+        loop = self._loops[host] = CurlLoop(self._done, self._multi_options)
         return loop
 
     def _close_an_idle_loop(self) -> None:
@@ -125,12 +125,12 @@ class CurlSender:
                 return
 
     def _done(self, easy: pycurl.Curl, code: int) -> None:
-        place = self._under_way.pop(easy)
+        request, _, batch, number = self._under_way.pop(easy)
         self.requests += 1
-        self.connections += place.request.connections()
-        answer = place.request.answer(code)
-        self._idle.append(place.request)
-        place.batch.take(place.number, answer)
+        self.connections += request.connections()
+        answer = request.answer(code)
+        self._idle.append(request)
+        batch.take(number, answer)
 
     def _give_up(self, batch: "_Batch") -> None:
         """Takes a cancelled or failed batch's requests out of libcurl: their streams are reset, the rest goes on."""

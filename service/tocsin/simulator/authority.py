@@ -47,10 +47,10 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["h2", "http/1.1"])
-        context.load_cert_chain(*self._issue(names, expired=expired))
+        context.load_cert_chain(*self.issue(*names, expired=expired))
         return context
 
-    def _issue(self, names: tuple[str, ...], *, expired: bool) -> tuple[Path, Path]:
+    def issue(self, *names: str, expired: bool = False) -> tuple[Path, Path]:
         """Certificate and key files for `names`; the expired one ended a day ago."""
         now = datetime.datetime.now(datetime.UTC)
         key = ec.generate_private_key(ec.SECP256R1())

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import structlog
 from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.alerts import Alert, AlertState
 from tocsin.domain.errors import Changed, Invalid, NotFound
+from tocsin.domain.receipts import Event
 from tocsin.store.client import Argument, Server, answering
 
 log = structlog.get_logger()
@@ -47,7 +48,8 @@ def alert_key(alert_id: str) -> str:
 class AlertStatus:
     """An alert and all that changes while it is sent. `totals` is the final account, None while it is open or while any
     reader is deferred: then `interim` is the last count, up to a minute old. `corrected_by` is the follow-up that
-    stands in its place. `edition` counts its changes before it went out, `writers` are those whose words it holds."""
+    stands in its place. `edition` counts its changes before it went out, `writers` are those whose words it holds;
+    `receipts` is what browsers told."""
 
     alert: Alert
     state: AlertState
@@ -59,6 +61,7 @@ class AlertStatus:
     edition: int = 0
     writers: tuple[str, ...] = ()
     approved_by: str | None = None
+    receipts: Mapping[Event, int] = field(default_factory=lambda: dict.fromkeys(Event, 0))
 
     @property
     def all_writers(self) -> tuple[str, ...]:
@@ -341,4 +344,5 @@ def _status(row: dict[bytes, bytes]) -> AlertStatus:
         edition=int(row.get(b"edition", 0)),
         writers=tuple(filter(None, row.get(b"writers", b"").decode().split(","))),
         approved_by=row.get(b"approved_by", b"").decode() or None,
+        receipts={event: int(row.get(event.encode(), 0)) for event in Event},
     )

@@ -1,18 +1,20 @@
 """The connection to a server, and its failures told as ours."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from tocsin.domain.errors import Unavailable
+from tocsin.store.gathering import GatheringRedis
 
 # A store that hangs must be told apart from one that is slow before a caller's 3 s are over.
 SOCKET_TIMEOUT = 2.0
@@ -20,20 +22,37 @@ SOCKET_TIMEOUT = 2.0
 # Refusals that do not pass, as no memory, loading or failing over do.
 _LASTING = ("WRONGTYPE", "user_script:")
 
+_CONNECTIONS = 100
+
 Argument = str | bytes | int | float
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Script(Generic[Found]):
+    """One call of `scripts/<name>.lua`, and what its answer means."""
+
+    name: str
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+    read: Callable[[Any], Found]
 
 
 class Server:
-    """One server. `run` calls a script by its name; `redis` is there for plain commands.
+    """One server. `run` calls a script by its name; `redis` is there for plain commands. With `gathers` all that is
+    asked of it in the same moment goes together (store/gathering.py).
 
     Only a lost connection is tried again, `retries` times: after a restart of the server every pooled connection is
     stale. A time-out is not, since the caller waits.
     """
 
-    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1) -> None:
-        # Typed as Any: the client's own types allow text, and nothing here is ever decoded.
-        self.redis: Any = Redis.from_url(
+    def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1, gathers: bool = False) -> None:
+        pool = BlockingConnectionPool.from_url(
             url,
+            # A burst waits its turn: the usual pool refuses the 101st, which looks like a store that is down.
+            max_connections=_CONNECTIONS,
+            timeout=timeout,
             protocol=3,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
@@ -41,19 +60,80 @@ class Server:
             health_check_interval=30,
             retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
         )
+        # Typed as Any: the client's own types allow text, and nothing here is ever decoded.
+        self.redis: Any = (GatheringRedis if gathers else Redis).from_pool(pool)
         self._shas: dict[str, str] = {}
 
     async def run(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         """The script `scripts/<name>.lua`. Raises Unavailable when the server does not answer."""
         async with answering():
-            sha = self._shas.get(script)
-            if sha is None:
-                sha = self._shas[script] = await self.redis.script_load(_source(script))
+            sha = await self._sha(script)
             try:
                 return await self.redis.evalsha(sha, len(keys), *keys, *arguments)
             except NoScriptError:  # the server was restarted or flushed
-                await self.redis.script_load(_source(script))
+                await self._load(script)
                 return await self.redis.evalsha(sha, len(keys), *keys, *arguments)
+
+    async def call(self, script: Script[Found]) -> Found:
+        return script.read(await self.run(script.name, script.keys, *script.arguments))
+
+    async def together(self, *scripts: Script[Any]) -> list[Any]:
+        """Several in one trip, each read. Their order is no promise: those that a restarted server does not know run
+        after the others."""
+        async with answering():
+            answers = await self._at_once(scripts)
+            unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                for name in {scripts[place].name for place in unknown}:
+                    await self._load(name)
+                again = await self._at_once([scripts[place] for place in unknown])
+                for place, answer in zip(unknown, again, strict=True):
+                    answers[place] = answer
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    raise answer
+        return [script.read(answer) for script, answer in zip(scripts, answers, strict=True)]
+
+    async def _at_once(self, scripts: Sequence[Script[Any]]) -> list[Any]:
+        return await self._together(
+            *[
+                ("EVALSHA", await self._sha(script.name), len(script.keys), *script.keys, *script.arguments)
+                for script in scripts
+            ]
+        )
+
+    async def run_after(
+        self, before: Sequence[Argument], script: str, keys: Sequence[str], *arguments: Argument
+    ) -> Any:
+        """`run`, with a command done before it, in one trip. Not atomic: what comes between is seen by others, and a
+        crash may leave the first without the second, as it may between two trips."""
+        async with answering():
+            sha = await self._sha(script)
+            first, second = await self._together(before, ("EVALSHA", sha, len(keys), *keys, *arguments))
+            if isinstance(first, BaseException):
+                raise first
+            if isinstance(second, NoScriptError):
+                return await self.run(script, keys, *arguments)
+            if isinstance(second, BaseException):
+                raise second
+            return second
+
+    async def _together(self, *commands: Sequence[Argument]) -> list[Any]:
+        if isinstance(self.redis, GatheringRedis):
+            return await self.redis.together(commands)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            answers: list[Any] = await pipe.execute(raise_on_error=False)
+            return answers
+
+    async def _sha(self, script: str) -> str:
+        if script not in self._shas:
+            await self._load(script)
+        return self._shas[script]
+
+    async def _load(self, script: str) -> None:
+        self._shas[script] = await self.redis.script_load(_source(script))
 
     async def ping(self) -> None:
         async with answering():

@@ -1,9 +1,10 @@
 """From an endpoint's digest to its number. A pending entry reserves the number, a ready one has its record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tocsin.domain.subscriptions import Address
-from tocsin.store.client import Server, answering
+from tocsin.store.client import Argument, Server, answering
 
 # Small hashes are packed tight by the server: at a million subscriptions about 61 entries in each of 16,384.
 _BUCKET_BITS = 14
@@ -28,9 +29,12 @@ class Index:
         async with answering():
             return _entry(await self._server.redis.hget(bucket, field) or NONE)
 
-    async def swap(self, digest: bytes, seen: bytes, wanted: bytes) -> Entry:
-        """Sets the entry where it still is `seen`; gives what stands there afterwards."""
+    async def swap(self, digest: bytes, seen: bytes, wanted: bytes, before: Sequence[Argument] = ()) -> Entry:
+        """Sets the entry where it still is `seen`; gives what stands there afterwards. `before` is a command that is
+        done first, on the same way."""
         bucket, field = _place(digest)
+        if before:
+            return _entry(await self._server.run_after(before, "swap_index", [bucket], field, seen, wanted))
         return _entry(await self._server.run("swap_index", [bucket], field, seen, wanted))
 
 

@@ -6,20 +6,25 @@ another hand (the round, see `runs.ROUND`) while the run itself may still be at 
 
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any
 
+from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import Ledger, Mark
 from tocsin.domain.progress import ShardAccount, Times
 from tocsin.domain.subscriptions import SHARD_SIZE, Address
-from tocsin.store.client import Argument, Server, answering
+from tocsin.store.client import Argument, Script, Server, answering
 from tocsin.store.numbers import shards_below
-from tocsin.store.profiles import NUMBER, unpack_numbers
+from tocsin.store.profiles import unpack_numbers
 from tocsin.store.runs import Claim
 from tocsin.store.shards import shard_key, shard_keys
 
 _RETRY = struct.Struct("<HBQ")
 _SLOT = struct.Struct("<H")
+# A slot as the store writes it in a hash.
+_NAMES = tuple(str(slot).encode() for slot in range(SHARD_SIZE))
 
 
 @dataclass(frozen=True)
@@ -58,21 +63,13 @@ class Recipient:
 
 
 @dataclass(frozen=True)
-class Capped:
-    """A reader under a cap: the own day, as days since 1970, and how many it may hold."""
-
-    slot: int
-    day: int
-    limit: int
-
-
-@dataclass(frozen=True)
 class Window:
-    """What is written at once. `changes` are new marks, by alert and slot; `gone` are (slot, record) of those whom the
-    push service called gone; of `give_back` the count under a cap is taken back, of `spent` it stays for good. `number`
-    counts the windows of a claim from 1 on: one that is not later than the last is not written again."""
+    """What is written at once. `changes` are new marks, by alert and slot, or a fresh ledger whole; `gone` are (slot,
+    record) of those whom the push service called gone; of `give_back` the count under a cap is taken back, of `spent`
+    it stays for good. `number` counts the windows of a claim from 1 on: one that is not later than the last is not
+    written again."""
 
-    changes: Mapping[str, Mapping[int, Mark]]
+    changes: Mapping[str, Mapping[int, Mark] | Ledger]
     times: Times
     retries: Mapping[int, Retry]
     deaths: int = 0
@@ -112,44 +109,55 @@ class Ledgers:
     async def try_window(self, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
         """The recipients of a window as they stand now; notes that it is being tried, so that whoever comes after a
         death knows with whom it happened. None when the shard is not ours any more."""
+        return await self._server.call(self.trying(claim, slots))
+
+    def trying(self, claim: Claim, slots: Sequence[int]) -> Script[list[Recipient] | None]:
         keys = [
             run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "personal"),
         ]
-        trying = b"".join(map(_SLOT.pack, slots))
-        rows = await self._server.run("try_window", keys, claim.epoch, trying, *slots)
-        if rows is None:
-            return None
+
+        def read(row: Any) -> list[Recipient] | None:
+            if row is None:
+                return None
+            records, profiles, own = row
+            numbers = unpack_numbers(profiles, SHARD_SIZE)
+            personal = {int(slot): text for slot, text in zip(own[::2], own[1::2], strict=True)}
+            return [
+                Recipient(slot, packed, numbers[slot], personal.get(slot) or b"")
+                for slot, packed in zip(slots, records, strict=True)
+            ]
+
+        return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read)
+
+    async def personal(self, slots: Mapping[str, Sequence[int]]) -> list[list[bytes | None]]:
+        """What is personal in these slots of each shard, in one go."""
+        return await self._rows("personal", slots)
+
+    async def full(self, capped: Mapping[str, Mapping[int, Limit]]) -> list[list[int]]:
+        """The slots of each shard whose readers have had as many as they wish; in one go, and nothing is taken."""
+        found, is_full = await self._rows("caps", capped), _Full()
         return [
-            Recipient(slot, packed, NUMBER.unpack(number.ljust(NUMBER.size, b"\0"))[0], personal or b"")
-            for slot, packed, number, personal in zip(slots, rows[::3], rows[1::3], rows[2::3], strict=True)
+            list(compress(limits, map(is_full.__getitem__, zip(rows, limits.values(), strict=True))))
+            for limits, rows in zip(capped.values(), found, strict=True)
         ]
 
-    async def personal(self, shard: str, slots: Sequence[int]) -> dict[int, bytes]:
-        return await self._rows(shard, "personal", slots)
+    async def _rows(self, name: str, slots: Mapping[str, Collection[int]]) -> list[list[bytes | None]]:
+        # Whole hashes: few have rows in them, and to name each slot would take longer than to read the others too.
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for shard, some in slots.items():
+                if some:
+                    pipe.hgetall(shard_key(shard, name))
+            found = iter(await pipe.execute())
+        return [list(map(next(found).get, map(_NAMES.__getitem__, some))) if some else [] for some in slots.values()]
 
-    async def had_today(self, shard: str, days: Mapping[int, int]) -> dict[int, int]:
-        """How many alerts the readers in these slots had on their day; `days` maps slots to days since 1970."""
-        had = {}
-        for slot, row in (await self._rows(shard, "caps", list(days))).items():
-            day, count = map(int, row.split())
-            had[slot] = count if day == days[slot] else 0
-        return had
-
-    async def _rows(self, shard: str, name: str, slots: Sequence[int]) -> dict[int, bytes]:
-        if not slots:
-            return {}
-        async with answering():
-            rows = await self._server.redis.hmget(shard_key(shard, name), [str(slot) for slot in slots])
-        return {slot: row for slot, row in zip(slots, rows, strict=True) if row is not None}
-
-    async def take_caps(self, claim: Claim, capped: Sequence[Capped]) -> set[int] | None:
+    async def take_caps(self, claim: Claim, capped: Mapping[int, Limit]) -> set[int] | None:
         """Counts this run under the readers' caps; gives the slots where there is no room. A reader under whose cap it
         counts already is asked again whether the cap still has room for it. None when the shard is not ours any more.
         """
         arguments: list[int] = []
-        for each in capped:
-            arguments += [each.slot, each.day, each.limit]
+        for slot, limit in capped.items():
+            arguments += [slot, *limit]
         keys = [
             run_key(claim.shard, claim.alert_id),
             shard_key(claim.shard, "caps"),
@@ -163,6 +171,9 @@ class Ledgers:
 
         None when the shard is not ours any more: nothing was written.
         """
+        return await self._server.call(self.writing(claim, window, now_ms))
+
+    def writing(self, claim: Claim, window: Window, now_ms: int) -> Script[list[int] | None]:
         keys = [
             run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "quarantine", "caps"),
@@ -186,8 +197,7 @@ class Ledgers:
         ]
         for each in (patches, window.give_back, window.spent, [part for row in window.gone for part in row]):
             arguments += [len(each), *each]
-        removed = await self._server.run("write_window", keys, *arguments)
-        return None if removed is None else [int(slot) for slot in removed]
+        return Script("write_window", keys, arguments, _slots)
 
     async def pend_again(self, alert_id: str, address: Address) -> bool:
         """One who was set aside is pending again; False where the ledger says something else by now."""
@@ -216,7 +226,7 @@ class Ledgers:
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for push_service, bound in bounds.items():
                 for shard in shards_below(push_service, bound):
-                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, _taken_key)))
+                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, receipts_key, _taken_key)))
             await pipe.execute()
 
     async def ledgers(self, shard: str, alert_ids: Sequence[str]) -> dict[str, Ledger]:
@@ -246,6 +256,10 @@ class Ledgers:
         return {alert_id: Mark(row.decode("latin-1")) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
 
 
+def _slots(row: Any) -> list[int] | None:
+    return None if row is None else [int(slot) for slot in row]
+
+
 def run_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"run:{alert_id}")
 
@@ -254,21 +268,39 @@ def ledger_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"ledger:{alert_id}")
 
 
+def receipts_key(shard: str, alert_id: str) -> str:
+    """String, one byte a slot (domain/receipts.py); only where each browser's own receipts are kept."""
+    return shard_key(shard, f"receipts:{alert_id}")
+
+
 def _taken_key(shard: str, alert_id: str) -> str:
     """Hash, slot → the day under whose cap the run counts."""
     return shard_key(shard, f"taken:{alert_id}")
+
+
+class _Full(dict[tuple[bytes | None, Limit], bool]):
+    """Whether a row of counts says that a cap is full. Few rows differ: to look one up is faster than to read it."""
+
+    def __missing__(self, key: tuple[bytes | None, Limit]) -> bool:
+        row, limit = key
+        day, count = map(int, row.split()) if row else (0, 0)
+        self[key] = (count if day == limit.day else 0) >= limit.most
+        return self[key]
 
 
 def _eligible(window: Window, alert_id: str) -> int | str:
     """Counted once, when the shard is planned."""
     if not window.plans:
         return ""
-    marks = window.changes[alert_id].values()
-    return Ledger("".join(marks).encode("latin-1")).eligible
+    marks = window.changes[alert_id]
+    return (marks if isinstance(marks, Ledger) else Ledger("".join(marks.values()).encode("latin-1"))).eligible
 
 
-def _runs_of(marks: Mapping[int, Mark]) -> Iterable[tuple[int, bytes]]:
+def _runs_of(marks: Mapping[int, Mark] | Ledger) -> Iterable[tuple[int, bytes]]:
     """Slots that follow one another are written together."""
+    if isinstance(marks, Ledger):
+        yield 0, bytes(marks)
+        return
     start, text = -1, bytearray()
     for slot in sorted(marks):
         if text and slot != start + len(text):

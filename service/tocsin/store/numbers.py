@@ -37,11 +37,10 @@ class Numbers:
 
         Numbers freed before `reusable_before_ms` come first: no run, ledger or correction can know them any more.
         """
-        async with answering():
-            await self._server.redis.sadd(_SERVICES, push_service)
         keys = [_key(push_service, name) for name in ("next", "freed", "reserved")]
         before = min(reusable_before_ms, now_ms - REST_MS)
-        return int(await self._server.run("reserve_number", keys, digest.hex(), now_ms, before))
+        known = ("SADD", _SERVICES, push_service)
+        return int(await self._server.run_after(known, "reserve_number", keys, digest.hex(), now_ms, before))
 
     async def settled(self, push_service: str, number: int) -> None:
         async with answering():

@@ -17,7 +17,7 @@ from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.pace import Breaker, Grant, PaceLimits, PaceState, WindowReport
 from tocsin.settings import Settings
 from tocsin.store.alerts import HELD, PREFIX
-from tocsin.store.client import Server, answering
+from tocsin.store.client import Argument, Script, Server, answering
 
 log = structlog.get_logger()
 
@@ -52,22 +52,29 @@ class Pace:
         """How many of `wanted` requests, `retries` of them repeats, may go now. What is granted is taken."""
         if wanted <= 0:
             return Grant(0, 0, None)
+        return await self._server.call(self.granting(push_service, alert_id, alert_rate, wanted, retries))
+
+    def granting(
+        self, push_service: str, alert_id: str, alert_rate: int | None, wanted: int, retries: int
+    ) -> Script[Grant]:
         keys = [_key(push_service), HELD, _WHOLE, f"{_WHOLE}:{alert_id}", _KNOWN]
-        first, again, until, now = await self._server.run(
-            "grant_requests", keys, self._limits_json, push_service, wanted, retries, alert_rate or ""
-        )
-        if not until:
-            return Grant(int(first), int(again), None)
-        return Grant(0, 0, from_milliseconds(int(until)), (int(until) - int(now)) / 1000)
+        arguments: list[Argument] = [self._limits_json, push_service, wanted, retries, alert_rate or ""]
+        return Script("grant_requests", keys, arguments, _grant)
 
     async def report(self, push_service: str, window: WindowReport) -> None:
         """What became of a window. Told for each grant, also where nothing was sent (`unsent`)."""
+        await self._server.call(self.reporting(push_service, window))
+
+    def reporting(self, push_service: str, window: WindowReport) -> Script[None]:
         told: dict[str, Any] = {name: value for name, value in asdict(window).items() if value is not None}
         if (retry_after := told.pop("retry_after", None)) is not None:
             told["retry_after_ms"] = int(retry_after * 1000)
         keys = [_key(push_service), HELD, STORMS, _KNOWN]
-        events = await self._server.run("report_window", keys, self._limits_json, push_service, json.dumps(told))
-        _tell(push_service, [event.decode() if isinstance(event, bytes) else event for event in events])
+
+        def tell(events: list[Any]) -> None:
+            _tell(push_service, [event.decode() if isinstance(event, bytes) else event for event in events])
+
+        return Script("report_window", keys, [self._limits_json, push_service, json.dumps(told)], tell)
 
     async def hold(self, push_service: str, until: datetime) -> None:
         """Pauses a push service for all workers, never for less than it was."""
@@ -122,6 +129,13 @@ class Pace:
             storm_since=from_milliseconds(int(storm)) if storm else None,
             answers=_last_minute(row.get(b"minute"), now_ms),
         )
+
+
+def _grant(row: Any) -> Grant:
+    first, again, until, now = map(int, row)
+    if not until:
+        return Grant(first, again, None)
+    return Grant(0, 0, from_milliseconds(until), (until - now) / 1000)
 
 
 def _key(push_service: str) -> str:

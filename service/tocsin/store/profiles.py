@@ -1,6 +1,7 @@
 """Sets of preferences, each stored once and known by a number. Few change hands, so a process keeps what it read."""
 
 import struct
+from collections.abc import Mapping
 
 import structlog
 from pydantic import ValidationError
@@ -50,9 +51,16 @@ class Profiles:
 
     async def of_shard(self, shard: str, size: int) -> tuple[int, ...]:
         """The numbers of a shard's slots, with the bit `PERSONAL`."""
-        async with answering():
-            packed = await self._server.redis.get(shard_key(shard, "profiles"))
-        return unpack_numbers(packed or b"", size)
+        (numbers,) = await self.of_shards({shard: size})
+        return numbers
+
+    async def of_shards(self, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
+        """The same for each of several shards, in one go."""
+        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+            for shard in sizes:
+                pipe.get(shard_key(shard, "profiles"))
+            rows = await pipe.execute()
+        return [unpack_numbers(packed or b"", size) for packed, size in zip(rows, sizes.values(), strict=True)]
 
     async def readable(self, numbers: set[int]) -> dict[int, Preferences]:
         """Those that this program can read; a fan-out must not stop for one that it cannot."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
@@ -26,7 +27,7 @@ from tocsin.store.alerts import (
     TIMED,
     alert_key,
 )
-from tocsin.store.client import Argument, Server, answering
+from tocsin.store.client import Argument, Script, Server, answering
 
 # What a caller's clock may differ from the store's, where the worst is a wake-up too many.
 _CLOCKS_DIFFER_MS = 1_000
@@ -41,12 +42,14 @@ START_MS = 2_000
 
 @dataclass(frozen=True)
 class Claim:
-    """A shard of a run, ours until the lease lapses."""
+    """A shard of a run, ours until the lease lapses. `bound` is the first number of its push service that registered
+    after the run began."""
 
     alert_id: str
     shard: str
     epoch: int
     began_at: datetime
+    bound: int = 0
 
     @property
     def push_service(self) -> str:
@@ -58,7 +61,7 @@ class Claim:
 
     @property
     def lane(self) -> tuple[str, str]:
-        """The alert and the push service: a process works on one shard of each at a time."""
+        """The alert and the push service: what a process works on side by side."""
         return self.alert_id, self.push_service
 
 
@@ -110,11 +113,6 @@ class Runs:
         services, ends_ms = ",".join(bounds), milliseconds(attempts_end)
         return bool(await self._server.run("begin_run", keys, PREFIX, alert_id, ends_ms, services, *arguments))
 
-    async def bound(self, claim: Claim) -> int:
-        """The first number of the push service that registered after the run began."""
-        async with answering():
-            return int(await self._server.redis.hget(f"{PREFIX}bounds:{claim.alert_id}", claim.push_service) or 0)
-
     async def claim(self, queues: Sequence[str], busy: Collection[tuple[str, str]]) -> Claim | Unbegun | None:
         """The next shard, chosen by the store, of a round too; `busy` are pairs of alert and push service to pass over.
 
@@ -136,15 +134,17 @@ class Runs:
             return None
         if len(row) == 1:
             return Unbegun(row[0].decode())
-        return Claim(row[0].decode(), row[1].decode(), int(row[2]), from_milliseconds(int(row[3])))
+        alert_id, shard, epoch, began_ms, bound = row[:5]
+        return Claim(alert_id.decode(), shard.decode(), int(epoch), from_milliseconds(int(began_ms)), int(bound))
 
     async def check(self, claim: Claim) -> tuple[Go, datetime]:
         """Whether the next window may be sent; the moment is the end of a hold."""
+        return await self._server.call(self.checking(claim))
+
+    def checking(self, claim: Claim) -> Script[tuple[Go, datetime]]:
         keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim), HELD]
-        go, until = await self._server.run(
-            "check_lease", keys, claim.shard, claim.epoch, self._lease_ms, claim.push_service, LEASE_LEFT, START_MS
-        )
-        return Go(go.decode()), from_milliseconds(int(until))
+        arguments: list[Argument] = [claim.shard, claim.epoch, self._lease_ms, claim.push_service, LEASE_LEFT, START_MS]
+        return Script("check_lease", keys, arguments, _go)
 
     async def defer(self, shard: str, until: datetime) -> None:
         """A round is due in this shard then, if none is due there before."""
@@ -282,6 +282,11 @@ class Runs:
             pipe.zcard(f"{PREFIX}leased:{alert_id}:{push_service}")
             due, leased = await pipe.execute()
         return int(due), int(leased)
+
+
+def _go(row: Any) -> tuple[Go, datetime]:
+    go, until = row
+    return Go(go.decode()), from_milliseconds(int(until))
 
 
 def _leased(claim: Claim) -> str:

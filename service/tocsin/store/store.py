@@ -16,6 +16,7 @@ from tocsin.store.prekeys import PrekeySecret
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
+from tocsin.store.receipts import Receipts
 from tocsin.store.runs import Runs
 from tocsin.store.schema import Schema
 from tocsin.store.storms import Storms
@@ -23,13 +24,14 @@ from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
 from tocsin.store.topics import Topics
 from tocsin.store.warnings import Warnings
+from tocsin.store.windows import Windows
 
 
 class Store:
     """`async with Store(settings)` closes the connections."""
 
-    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT) -> None:
-        self.server = Server(settings.store, timeout)
+    def __init__(self, settings: Settings, timeout: float = SOCKET_TIMEOUT, gathers: bool = False) -> None:
+        self.server = Server(settings.store, timeout, gathers=gathers)
         self.alerts = Alerts(self.server)
         self.api_keys = ApiKeys(self.server)
         self.drafts = Drafts(self.server)
@@ -43,6 +45,7 @@ class Store:
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
+        self.receipts = Receipts(self.server)
         self.runs = Runs(self.server, settings.lease_seconds)
         self.schema = Schema(self.server)
         self.quarantine = Quarantine(self.server)
@@ -51,6 +54,7 @@ class Store:
         self.token_secret = TokenSecret(self.server)
         self.topics = Topics(self.server)
         self.warnings = Warnings(self.server)
+        self.windows = Windows(self.server, self.runs, self.pace, self.ledgers)
 
     async def __aenter__(self) -> "Store":
         return self

@@ -42,6 +42,14 @@ class Kept:
     personal: bytes
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the index says of a digest, and who is kept there."""
+
+    entry: Entry
+    kept: Kept | None
+
+
 class Subscriptions:
     def __init__(self, server: Server, profiles: Profiles, numbers: Numbers, quarantine: Quarantine) -> None:
         self._server = server
@@ -51,18 +59,29 @@ class Subscriptions:
         self._index = Index(server)
 
     async def get(self, digest: bytes) -> Kept | None:
+        return (await self.look(digest)).kept
+
+    async def look(self, digest: bytes) -> Seen:
         entry = await self._index.get(digest)
-        return await self._read(entry.address, digest) if entry.address and entry.ready else None
+        kept = await self._read(entry.address, digest) if entry.address and entry.ready else None
+        return Seen(entry, kept)
 
     async def add(
-        self, subscription: Subscription, preferences: Preferences, key_id: bytes, now_ms: int, reusable_before_ms: int
+        self,
+        subscription: Subscription,
+        preferences: Preferences,
+        key_id: bytes,
+        now_ms: int,
+        reusable_before_ms: int,
+        seen: Seen | None = None,
     ) -> Kept:
         """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
 
-        Raises Changed when another call was quicker, with other keys.
+        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. Raises Changed
+        when another call was quicker, with other keys.
         """
         digest = subscription.digest
-        entry = await self._index.get(digest)
+        entry = seen.entry if seen else await self._index.get(digest)
         if entry.address:
             # Whom a push service called gone, and who comes again with the same endpoint, is not.
             await self._quarantine.restore(entry.address, digest)
@@ -70,9 +89,8 @@ class Subscriptions:
         if entry.address is None or (entry.ready and await self._read(entry.address, digest) is None):
             number = await self._numbers.reserve(subscription.endpoint.push_service, digest, now_ms, reusable_before_ms)
             address = Address(subscription.endpoint.push_service, number)
-            async with answering():
-                await self._server.redis.hset(shard_key(address.shard, "expected"), str(address.slot), digest)
-            entry = await self._index.swap(digest, entry.raw, entries.pending(address))
+            expect = ("HSET", shard_key(address.shard, "expected"), str(address.slot), digest)
+            entry = await self._index.swap(digest, entry.raw, entries.pending(address), before=expect)
             if entry.address != address:
                 await self._give_up(address, now_ms)
         return await self._complete(entry, subscription, preferences, key_id, now_ms)
@@ -237,13 +255,11 @@ class Subscriptions:
         return digest is not None
 
     async def _read(self, address: Address, digest: bytes) -> Kept | None:
-        slot, start = str(address.slot), address.slot * NUMBER.size
-        records, profiles, own = shard_keys(address.shard, "records", "profiles", "personal")
-        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
-            pipe.hget(records, slot).getrange(profiles, start, start + NUMBER.size - 1).hget(own, slot)
-            packed, number_bytes, personal = await pipe.execute()
-        if packed is None:
+        keys = shard_keys(address.shard, "records", "profiles", "personal")
+        row = await self._server.run("read_record", keys, address.slot)
+        if row is None:
             return None
+        packed, number_bytes, personal = row
         record = Record.unpack(packed)
         if record.digest != digest:  # the number has another owner by now
             return None
@@ -253,10 +269,10 @@ class Subscriptions:
         if shared == NOBODY or preferences is None:
             return None
         try:
-            whole = preferences.with_personal(personal or b"")
+            whole = preferences.with_personal(personal)
         except ValidationError:
             raise UnknownRecord("personal preferences have a form that this program does not know") from None
-        return Kept(address, record, packed, whole, number, personal or b"")
+        return Kept(address, record, packed, whole, number, personal)
 
     async def _packed(self, address: Address, digest: bytes) -> bytes:
         """Its record, in quarantine too; empty where there is none."""

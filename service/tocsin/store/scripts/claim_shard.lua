@@ -75,4 +75,5 @@ local shard = best.at[3]
 redis.call('ZREM', best.at[1], shard)
 redis.call('ZADD', best.at[2], now + lease_ms, shard)
 local epoch = redis.call('HINCRBY', prefix .. 'epochs:' .. best.id, shard, 1)
-return {best.id, shard, epoch, best.began, now}
+local bound = redis.call('HGET', prefix .. 'bounds:' .. best.id, string.match(shard, '^(.*)%.')) or 0
+return {best.id, shard, epoch, best.began, bound}

@@ -1,15 +1,15 @@
--- The records and present preferences of a window's slots, and the note that they are being tried.
--- KEYS run records profiles personal; ARGV epoch trying slot…
+-- The records and present preferences of a window's slots, and the note that they are being tried. Gives the records, all
+-- profile numbers of the shard, and pairs of slot and personal row for those that have one.
+-- KEYS run records profiles personal; ARGV epoch slots (two bytes each, little-endian)
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return nil end
 redis.call('HSET', KEYS[1], 'trying', ARGV[2])
-local rows = {}
-for at = 3, #ARGV do
-  local slot = ARGV[at]
-  local profile = redis.call('GETRANGE', KEYS[3], slot * 4, slot * 4 + 3)
-  local own = false
-  if (string.byte(profile, 4) or 0) >= 128 then own = redis.call('HGET', KEYS[4], slot) end
-  rows[#rows + 1] = redis.call('HGET', KEYS[2], slot)
-  rows[#rows + 1] = profile
-  rows[#rows + 1] = own
+local profiles, slots, own = redis.call('GET', KEYS[3]) or '', {}, {}
+for at = 1, #ARGV[2], 2 do
+  local low, high = string.byte(ARGV[2], at, at + 1)
+  local slot = low + 256 * high
+  slots[#slots + 1] = slot
+  if (string.byte(profiles, slot * 4 + 4) or 0) >= 128 then
+    own[#own + 1], own[#own + 2] = slot, redis.call('HGET', KEYS[4], slot) or ''
+  end
 end
-return rows
+return {redis.call('HMGET', KEYS[2], unpack(slots)), profiles, own}

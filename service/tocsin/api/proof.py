@@ -1,0 +1,22 @@
+"""A browser proves itself by its token."""
+
+from pydantic import BaseModel
+
+from tocsin.api.call import Call
+from tocsin.domain.errors import NotFound
+from tocsin.domain.subscriptions import parse_public_id
+from tocsin.store.store import Store
+from tocsin.store.subscriptions import Kept
+
+
+async def proven(call: Call[BaseModel]) -> Kept:
+    return await prove(call.services.store, call.path["id"], call.bearer)
+
+
+async def prove(store: Store, named: str, token: str | None) -> Kept:
+    """Raises NotFound for an unknown id and for a wrong token alike."""
+    digest = parse_public_id(named)
+    kept = await store.subscriptions.get(digest) if digest else None
+    if kept is None or not token or not await store.token_secret.proves(token, kept.record):
+        raise NotFound("there is no such subscription, or the token is not its own")
+    return kept
