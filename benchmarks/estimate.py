@@ -12,7 +12,7 @@ import random
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,24 @@ import million
 
 from crowd import NIGHTS, ZONES
 from samples import an_alert
+from tocsin import clock
 from tocsin.cli.embedded import embedded_parts
 from tocsin.cli.supervisor import supervised
+from tocsin.domain.alerts import Alert, AlertState
+from tocsin.domain.deliveries import Mark
 from tocsin.domain.hours import DailyCap, QuietHours
 from tocsin.domain.preferences import Preferences
+from tocsin.domain.progress import Times
 from tocsin.estimating import Expected, estimate
-from tocsin.settings import load
+from tocsin.planning import Planner
+from tocsin.settings import Settings, load
+from tocsin.store.alerts import KEEP_LEDGERS, PREFIX
+from tocsin.store.ledgers import dump_times, ledger_key, run_key
 from tocsin.store.numbers import shards_below
+from tocsin.store.packing import REST_MS
 from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
+from tocsin_workers.trim import pack
 
 NOW = datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
 TODAY = (NOW - datetime(1970, 1, 1, tzinfo=UTC)).days
@@ -95,6 +104,57 @@ async def count_under_caps(store: Store, bounds: dict[str, int], capped: set[int
     return whole
 
 
+async def send_to_nobody(store: Store, alert: Alert, bounds: dict[str, int], chance: random.Random) -> None:
+    """What an alert leaves behind that was sent to all who were to get it: of a hundred one was gone, of a thousand
+    three expired. Written as windows write it, without the windows."""
+    now_ms = clock.milliseconds(clock.now())
+    await store.alerts.queue(alert, f"a-key-of-sixteen-{alert.id}")
+    await store.runs.begin(alert.id, bounds, clock.now(), clock.now())
+    planner, times = Planner(store.profiles, store.ledgers, alert.audience("UTC")), _times(chance)
+    for service, bound in bounds.items():
+        async with store.server.redis.pipeline(transaction=False) as pipe:
+            for shard in shards_below(service, bound):
+                numbers = await store.profiles.of_shard(shard, million.SHARD_SIZE)
+                plan = await planner.plan(shard, numbers, NOW)
+                ledger = plan.ledger.copy()
+                for mark in (Mark.PENDING, Mark.DEFERRED):
+                    for slot in plan.ledger.slots(mark):
+                        ledger[slot] = chance.choices((Mark.ACCEPTED, Mark.GONE, Mark.EXPIRED), (987, 10, 3))[0]
+                pipe.set(ledger_key(shard, alert.id), bytes(ledger))
+                run = {"epoch": 1, "written": 12, "times": times, "retries": "", "deaths": 0, "trying": ""}
+                pipe.hset(run_key(shard, alert.id), mapping={**run, "eligible": ledger.eligible})
+            await pipe.execute()
+        await store.server.redis.delete(f"{PREFIX}due:{alert.id}:{service}")
+    await store.alerts.close(alert.id, AlertState.SENT, {"deferred": 0, "set_aside": 0}, now_ms, None)
+
+
+def _times(chance: random.Random) -> str:
+    """A shard takes some seconds, which is that many buckets."""
+    first = chance.randint(300, 500)
+    buckets = {first + at: chance.randint(1, 60) for at in range(30)}
+    return dump_times(Times(buckets, 1_000, 1_772_366_400_000, 1_772_366_400_000))
+
+
+async def measure_ledgers(store: Store, bounds: dict[str, int], count: int) -> dict[str, float]:
+    """Bytes a subscription of so many alerts that are over, as they were at work and as they are kept."""
+    chance, readers, before = random.Random(4), sum(bounds.values()), await used_memory(store)
+    for number in range(count):
+        topics = chance.sample(TOPICS, chance.choice([1, 1, 2, 3, 10]))
+        alert = an_alert(now=NOW + timedelta(seconds=number), topics=topics, level="breaking")
+        await send_to_nobody(store, alert, bounds, chance)
+    plain = await used_memory(store)
+    took = time.perf_counter()
+    await pack(store, clock.milliseconds(clock.now()) + REST_MS)
+    took = time.perf_counter() - took
+    assert await store.packing.due(clock.milliseconds(clock.now()) + REST_MS) == []
+    return {
+        "ledgers": count,
+        "bytes_a_subscription_at_work": round((plain - before) / readers, 1),
+        "bytes_a_subscription_packed": round((await used_memory(store) - before) / readers, 1),
+        "seconds_to_pack_an_alert": round(took / count, 2),
+    }
+
+
 async def used_memory(store: Store) -> int:
     return int((await store.server.redis.info("memory"))["used_memory"])
 
@@ -109,7 +169,7 @@ async def longest_stall(ended: asyncio.Event) -> float:
     return longest
 
 
-async def measure(store: Store, settings: Any, rounds: int) -> dict[str, Any]:
+async def measure(store: Store, settings: Settings, rounds: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, draft in ALERTS.items():
         alert, times = an_alert(now=NOW, **draft), []
@@ -156,6 +216,7 @@ async def run(options: argparse.Namespace) -> None:
                 "plain_bytes_a_subscription": round((plain - empty) / options.readers, 1),
                 "bytes_with_personal_and_caps": round((await used_memory(store) - empty) / options.readers, 1),
                 "estimates": await measure(store, settings, options.rounds),
+                "kept": await measure_ledgers(store, bounds, options.ledgers),
             }
     print(json.dumps(figures, indent=2))
     if options.json:
@@ -166,5 +227,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ledgers", type=int, default=KEEP_LEDGERS)
     parser.add_argument("--json", metavar="FILE")
     asyncio.run(run(parser.parse_args()))

@@ -84,7 +84,7 @@ async def test_up_tells_where_it_is_restarts_what_dies_and_ends_everything(tmp_p
         assert not set(before) & set(parts_of(process))
 
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS):
             assert await process.wait() == 0
         assert left_by(tmp_path) == []
 

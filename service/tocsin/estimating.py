@@ -1,7 +1,8 @@
 """How many would get an alert if it were sent now, and why the others not: counted by the code that plans a send."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,18 +53,29 @@ class Estimate:
 async def estimate(store: Store, settings: Settings, alert: Alert, now: datetime) -> Estimate:
     """Exact for the moment `now`; nothing is kept or taken."""
     planner = Planner(store.profiles, store.ledgers, alert.audience(settings.time_zone))
-    parts: dict[str, Expected] = {}
-    for push_service, bound in (await store.numbers.bounds()).items():
-        parts[push_service] = Expected()
-        shards = shards_below(push_service, bound)
-        sizes = {shard: min(SHARD_SIZE, bound - place * SHARD_SIZE) for place, shard in enumerate(shards)}
-        for first in range(0, len(shards), _SHARDS_AT_ONCE):
-            some = {shard: sizes[shard] for shard in shards[first : first + _SHARDS_AT_ONCE]}
-            parts[push_service].add(await _of_shards(store, planner, some, now))
+    bounds = await store.numbers.bounds()
+    parts = {push_service: Expected() for push_service in bounds}
+    some = _in_turn(bounds)
+
+    async def work() -> None:
+        for push_service, sizes in some:
+            parts[push_service].add(await _of_shards(store, planner, sizes, now))
+
+    # Two at once: one decides while the store answers the other.
+    await asyncio.gather(work(), work())
     whole = Expected()
     for part in parts.values():
         whole.add(part)
     return Estimate(whole, parts, len(notification(alert)), _seconds(whole.now, settings, alert))
+
+
+def _in_turn(bounds: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Some shards of a push service at a time, with the number of slots in each."""
+    for push_service, bound in bounds.items():
+        shards = shards_below(push_service, bound)
+        for first in range(0, len(shards), _SHARDS_AT_ONCE):
+            places = range(first, min(first + _SHARDS_AT_ONCE, len(shards)))
+            yield push_service, {shards[place]: min(SHARD_SIZE, bound - place * SHARD_SIZE) for place in places}
 
 
 async def _of_shards(store: Store, planner: Planner, sizes: Mapping[str, int], now: datetime) -> Expected:

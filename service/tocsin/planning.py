@@ -8,12 +8,10 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import compress, count
 from operator import itemgetter
 
-from pydantic import ValidationError
-
 from tocsin.domain.decisions import (
+    NOTHING_PERSONAL,
     Audience,
     Decision,
     Limit,
@@ -24,7 +22,7 @@ from tocsin.domain.decisions import (
     standing,
     standings,
 )
-from tocsin.domain.deliveries import Ledger, Mark, planned
+from tocsin.domain.deliveries import Ledger, Mark, planned, slots_of
 from tocsin.domain.personal import read_personal
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import SHARD_SIZE
@@ -37,7 +35,6 @@ _MOST_ALERTS = 8
 
 # In a table and in a draft, bytes that no mark has: it depends on what is personal; pending unless a cap is full.
 _ASK, _CAPPED = 0xFF, 0xFE
-_IS_ASK, _IS_CAPPED = (bytes(byte == sought for byte in range(256)) for sought in (_ASK, _CAPPED))
 _CAPPED_IS_PENDING = bytes(ord(Mark.PENDING) if byte == _CAPPED else byte for byte in range(256))
 
 
@@ -119,7 +116,7 @@ class Planner:
         """Without the cap; None for preferences that this program cannot read."""
         try:
             own = standing(self.audience, read_personal(personal), now)
-        except ValidationError:
+        except ValueError:
             return None
         return self._decide(self._table.at(now), number & ~PERSONAL, own, now)
 
@@ -153,16 +150,22 @@ class Planner:
             for slot, number in enumerate(numbers):
                 if number != NOBODY and slot not in among:
                     marks[slot] = ord(Mark.OUTSIDE)
-        asked = list(compress(count(), marks.translate(_IS_ASK)))
+        asked = list(slots_of(marks, _ASK))
         await self.load(numbers[slot] for slot in asked)
         return Draft(marks.ljust(SHARD_SIZE, b"\0"), numbers, asked, answers, now)
 
     def finish(self, draft: Draft, personal: Sequence[bytes | None]) -> ShardPlan:
         """The plan but for its `first_until`, now that it is known what is personal, slot by slot of those asked."""
-        marks, numbers, answers = draft.marks, draft.numbers, draft.answers
+        marks, numbers, answers, now = draft.marks, draft.numbers, draft.answers, draft.now
         for slot, text in zip(draft.asked, personal, strict=True):
-            marks[slot] = self._own_mark(answers, numbers[slot] & ~PERSONAL, text, draft.now)
-        slots = list(compress(count(), marks.translate(_IS_CAPPED)))
+            number = numbers[slot] & ~PERSONAL
+            try:
+                own = standing(self.audience, read_personal(text or b""), now)
+                mark = answers.own[own].get(number)
+            except ValueError:
+                mark = ord(Mark.SET_ASIDE)
+            marks[slot] = self._mark(answers, number, own, now) if mark is None else mark
+        slots = list(slots_of(marks, _CAPPED))
         limits = map(answers.limits.__getitem__, map(numbers.__getitem__, slots))
         return ShardPlan(Ledger(marks.translate(_CAPPED_IS_PENDING)), dict(zip(slots, limits, strict=True)))
 
@@ -180,20 +183,12 @@ class Planner:
     def _common_mark(self, answers: Answers, number: int, now: datetime) -> int:
         """The byte of all with this number, or _ASK where what is personal makes a difference."""
         shared = number & ~PERSONAL
-        common = self._mark(answers, shared, Standing(), now)
+        common = self._mark(answers, shared, NOTHING_PERSONAL, now)
         if number & PERSONAL and any(
             self._mark(answers, shared, each, now) != common for each in standings(self.audience)
         ):
             return _ASK
         return common
-
-    def _own_mark(self, answers: Answers, number: int, personal: bytes | None, now: datetime) -> int:
-        try:
-            own = standing(self.audience, read_personal(personal or b""), now)
-        except ValidationError:
-            return ord(Mark.SET_ASIDE)
-        found = answers.own[own].get(number)
-        return self._mark(answers, number, own, now) if found is None else found
 
     def _mark(self, answers: Answers, number: int, personal: Standing, now: datetime) -> int:
         decision = self._decide(answers, number, personal, now)
@@ -210,6 +205,9 @@ class Planner:
         if decision is None and (shared := self._sets.get(number)) is not None:
             decision = decide_as(personal, self.audience, shared, now)
             answers.decisions[number, personal] = decision
+            if decision.until is not None:
+                # Other shards' planners, which may not have read this set, look the mark up and need its end.
+                answers.quiet[number] = decision.until
         return decision
 
     def _quiet_until(self, answers: Answers, number: int, now: datetime) -> datetime | None:

@@ -167,7 +167,10 @@ async def test_a_step_that_fails_keeps_none_of_the_others(runtime: Runtime) -> N
     with capture_logs() as lines:
         await mend.mend(runtime)
 
-    assert [(line["event"], line["step"]) for line in lines if "step" in line] == [("not mended", "trim")]
+    assert [(line["event"], line["step"]) for line in lines if "step" in line] == [
+        ("not mended", "trim"),
+        ("not mended", "pack"),
+    ]
     assert (await runtime.store.alerts.get(alert.id)).totals is not None
 
 

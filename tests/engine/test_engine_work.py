@@ -56,7 +56,7 @@ async def test_store_commands_of_an_alert(servers: Settings) -> None:
     await deliver(runtime, PRIORITY)
 
     counted = await commands(runtime)
-    await runtime._close()
+    await runtime.close()
     assert sender.taken == READERS
     assert sum(counted.values()) / READERS < COMMANDS_A_MESSAGE, counted
     assert counted["evalsha"] / READERS < SCRIPTS_A_MESSAGE, counted

@@ -1,7 +1,6 @@
 """Whether a page is there, asked of a real TLS server; and that a link opens nothing inside our own network."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from newsroom import HOST, SITE, Newsroom
 from tocsin.push.guard import Guard
-from tocsin.push.links import SECONDS, Links
+from tocsin.push.links import Links
 from tocsin.push.trust import system_roots
 
 
@@ -62,10 +61,8 @@ async def test_the_page_itself_is_asked_for_only_where_its_head_is_not_to_be_had
 
 
 async def test_a_page_without_end_is_there_after_a_few_bytes(links: Links) -> None:
-    began = time.monotonic()
-
+    """Read on, it would be given up as one that does not answer in time."""
     assert await links.fault(f"{SITE}/endless") is None
-    assert time.monotonic() - began < SECONDS
 
 
 async def test_one_that_does_not_answer_is_given_up_in_time_and_holds_up_no_other(

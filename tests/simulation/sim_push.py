@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_priva
 from bulk import browser_number
 from tocsin import clock
 from tocsin.domain.deliveries import Answer
-from tocsin.push.encryption import encrypt
+from tocsin.push.encryption import MessageKey, encrypt, seal
 from tocsin.push.sender import Envelope, OnAnswer
+from tocsin.store.client import Script
 from tocsin.store.ledgers import Ledgers, Recipient
 from tocsin.store.runs import Claim
-from tocsin_workers import letters
+from tocsin_workers import keyring, letters
 
 _SEALED_EACH = 200
 _SECONDS = 0.01
@@ -109,28 +110,38 @@ class Recorder:
 
 
 def note_turns(patch: pytest.MonkeyPatch) -> None:
-    """Each window is read and sent in one task, so what is noted at the reading is known at the sending."""
-    read = Ledgers.try_window
+    """Each window is asked for and sent in one task, so what is noted at the asking is known at the sending."""
+    ask = Ledgers.trying
 
-    async def try_window(ledgers: Ledgers, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
+    def trying(ledgers: Ledgers, claim: Claim, slots: Sequence[int]) -> Script[list[Recipient] | None]:
         _TURN.set(clock.now().timestamp())
-        return await read(ledgers, claim, slots)
+        return ask(ledgers, claim, slots)
 
-    patch.setattr(Ledgers, "try_window", try_window)
+    patch.setattr(Ledgers, "trying", trying)
+
+
+class Subscribed(NamedTuple):
+    """What a message's key would be derived from."""
+
+    p256dh: bytes
+    auth: bytes
 
 
 class Cipher:
-    """Stands in the place of `encrypt`."""
+    """Stands in the place of `derive` and `seal`."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(letters, "encrypt", self)
+        patch.setattr(keyring, "derive", Subscribed)
+        patch.setattr(letters, "seal", self)
 
-    def __call__(self, padded: bytes, p256dh: bytes, auth: bytes) -> bytes:
+    def __call__(self, key: Subscribed | MessageKey, padded: bytes) -> bytes:
         self._count += 1
-        return padded if self._count % _SEALED_EACH else encrypt(padded, p256dh, auth)
+        if self._count % _SEALED_EACH:
+            return padded
+        return encrypt(padded, key.p256dh, key.auth) if isinstance(key, Subscribed) else seal(key, padded)
 
 
 def _notice(payload: dict[str, Any], collapse_key: str | None) -> Notice:

@@ -30,7 +30,7 @@ console = Console()
 Event = tuple[datetime, Callable[[], Awaitable[None]]]
 
 
-@pytest.mark.timeout(7_200)
+@pytest.mark.timeout(max(300, BROWSERS // 14))  # `make week` takes half an hour
 async def test_a_week(servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     sim_clock, started = SimClock(), time.monotonic()
     sim_clock.install(monkeypatch)

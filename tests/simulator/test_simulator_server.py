@@ -15,7 +15,7 @@ from tocsin.simulator.services import HOSTS, PushServiceName
 
 
 async def appears(file: Path) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not file.exists():
             await asyncio.sleep(0.005)
 
@@ -31,7 +31,7 @@ async def test_run_until_sigterm(tmp_path: Path) -> None:
         [browser] = await client.create_browsers(1, "fcm", sender.key)
         assert (await sender.push(browser)).status == 201
     os.kill(os.getpid(), signal.SIGTERM)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await running
     assert not ready_file.exists()
 

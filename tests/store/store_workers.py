@@ -30,7 +30,7 @@ from tocsin.store.windows import Windows
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
 from tocsin_workers.keyring import Keyring
-from tocsin_workers.letters import Letter, Letters
+from tocsin_workers.letters import Letter, Letters, Message
 from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
 from tocsin_workers.shard_run import ShardRun
@@ -245,6 +245,9 @@ class _Noting:
     def __init__(self, runtime: "PlayedRuntime") -> None:
         self._letters = Letters(runtime.application_server, runtime.settings)
         self.slots: dict[Envelope, int] = {}
+
+    def message(self, *words: Any) -> Message:
+        return self._letters.message(*words)
 
     def write(self, *words: Any) -> Letter | None:
         letter: Letter | None = self._letters.write(*words)

@@ -81,6 +81,15 @@ async def test_the_first_of_the_deferred(store: Store, planners: Planners) -> No
     assert (marks(of_few), of_few.first_until) == ("d--", datetime(2026, 3, 3, 7, tzinfo=UTC))
 
 
+async def test_another_shard_knows_when_its_deferred_are_asked_again(store: Store, planners: Planners) -> None:
+    """Once it did not: what it looked up had been found out by another, and its readers were forgotten."""
+    quiet, later = await number(store, **QUIET), NOW + timedelta(minutes=1)
+
+    plans = [await plan(planners.of(WORLD), quiet, now=later) for _ in range(2)]
+
+    assert [each.first_until for each in plans] == [datetime(2026, 3, 3, 7, tzinfo=UTC)] * 2
+
+
 async def test_who_is_under_a_cap(store: Store, planners: Planners) -> None:
     capped = await number(store, daily_cap={"count": 3})
     exempt = await number(store, daily_cap={"count": 3, "flash_exempt": True})

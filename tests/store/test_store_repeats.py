@@ -21,7 +21,8 @@ from tocsin.domain.progress import Times
 from tocsin.domain.receipts import Event
 from tocsin.domain.subscriptions import Address
 from tocsin.domain.topics import Topic
-from tocsin.store.client import Argument
+from tocsin.store.client import Argument, Script
+from tocsin.store.packing import REST_MS
 from tocsin.store.processes import Counted
 from tocsin.store.store import Store
 
@@ -80,6 +81,7 @@ class Repeated:
         self._run = store.server.run
         store.server.run = self.run  # type: ignore[method-assign]
         store.server.run_after = self.run_after  # type: ignore[method-assign]
+        store.server.together = self.together  # type: ignore[method-assign]
 
     async def run(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         if script != self._name:
@@ -97,6 +99,9 @@ class Repeated:
     ) -> Any:
         await self._store.server.redis.execute_command(*before)
         return await self.run(script, keys, *arguments)
+
+    async def together(self, *scripts: Script[Any]) -> list[Any]:
+        return [await self._store.server.call(script) for script in scripts]
 
 
 async def register_and_leave(store: Store) -> None:
@@ -126,6 +131,17 @@ async def tell(store: Store) -> None:
     await worker.write({0: Mark.ACCEPTED})
     for event in Event:
         assert await store.receipts.record(Address("fcm", 0), alert.id, event)
+
+
+async def pack(store: Store) -> None:
+    await add_some(store, 2)
+    alert = await begin(store, await store.numbers.bounds())
+    worker = await hand(store, alert)
+    await worker.write({0: Mark.ACCEPTED, 1: Mark.ACCEPTED})
+    await store.runs.finish(worker.claim)
+    await store.alerts.close(alert.id, AlertState.SENT, {"deferred": 0, "set_aside": 0}, NOW_MS, None)
+    assert await store.packing.due(NOW_MS + REST_MS) == [alert.id]
+    await store.packing.pack(alert.id, await store.runs.bounds(alert.id))
 
 
 async def send(store: Store) -> None:
@@ -243,6 +259,7 @@ SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "hold_service": pace,
     "intern_profile": register_and_leave,
     "move_ledger": migrate,
+    "pack_ledger": pack,
     "put_record": register_and_leave,
     "quarantine_record": be_called_gone,
     "queue_alert": ask,
@@ -253,6 +270,7 @@ SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "resume_service": pace,
     "set_profile": register_and_leave,
     "settle_alert": send,
+    "start_packing": pack,
     "stop_alert": ask,
     "swap_index": register_and_leave,
     "swap_mark": send,

@@ -39,16 +39,21 @@ async def deliver(runtime: Runtime, queue: str) -> None:
     runtime.slice_ends = time.monotonic() + _SLICE_SECONDS
     at_work: AtWork = {}
     unreadable: set[str] = set()
+    has_room, look_at = True, 0.0
     try:
         while True:
             # When the time is over, those at work hand back what they hold after their window, as at a stop: one that
             # is slow must not keep this process from what is quick.
             handing_back = runtime.hands_back()
-            claim = None if handing_back else await _next(runtime, queue, at_work, unreadable)
+            claim = None
+            if not handing_back and (has_room or time.monotonic() > look_at):
+                claim, has_room = await _next(runtime, queue, at_work, unreadable), False
+                if claim is None:
+                    look_at = time.monotonic() + _LOOK_SECONDS
             if claim is not None:
                 at_work[asyncio.create_task(_work(runtime, claim))] = claim.lane
             elif at_work:
-                await _wait(runtime, at_work)
+                has_room = await _wait(runtime, at_work)
             else:
                 break
     finally:
@@ -88,14 +93,15 @@ def _full(runtime: Runtime, at_work: AtWork) -> list[Lane]:
     return [lane for lane in shards if shards[lane] >= _MOST_SHARDS or not runtime.permits.has_room(lane)]
 
 
-async def _wait(runtime: Runtime, at_work: AtWork) -> None:
-    """Until a shard is done, there is room beside those at work, or it is time to look for new work."""
+async def _wait(runtime: Runtime, at_work: AtWork) -> bool:
+    """Until a shard is done, there is room beside those at work (then True), or it is time to look for new work."""
     room = asyncio.ensure_future(runtime.permits.room.wait())
     done, _ = await asyncio.wait({*at_work, room}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     room.cancel()
     runtime.permits.room.clear()
     for task in [task for task in at_work if task in done]:
         del at_work[task]
+    return bool(done)
 
 
 async def _work(runtime: Runtime, claim: Claim) -> None:

@@ -16,6 +16,8 @@ from tocsin.push.vapid import MAX_ORIGINS, ApplicationServer
 from tocsin.settings import Settings
 from tocsin_workers.keyring import Keyring
 
+_MOST_MESSAGES = 100
+
 
 class Letter(NamedTuple):
     """An envelope and whose it is; `packed` is the record that it was made from."""
@@ -60,6 +62,16 @@ class Letters:
         self._server = server
         self._settings = settings
         self._origins: dict[str, str | None] = {}
+        self._messages: dict[tuple[str, datetime], Message] = {}
+
+    def message(self, alert: Alert, began_at: datetime) -> Message:
+        """Made once for all shards of an alert, which does not change while it is sent."""
+        made = self._messages.get((alert.id, began_at))
+        if made is None:
+            if len(self._messages) >= _MOST_MESSAGES:
+                self._messages.clear()
+            made = self._messages[alert.id, began_at] = Message.of(alert, began_at)
+        return made
 
     def _origin(self, url: str) -> str | None:
         """The VAPID audience; None where nothing is sent to this host any more. Found once for a host: whether the rest

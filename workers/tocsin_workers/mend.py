@@ -11,7 +11,7 @@ from tocsin.domain.errors import Unavailable, UnknownRecord
 from tocsin.store.numbers import shards_below
 from tocsin_workers.close import settle_deferred
 from tocsin_workers.runtime import Runtime
-from tocsin_workers.trim import trim
+from tocsin_workers.trim import pack, trim
 
 log = structlog.get_logger()
 
@@ -28,6 +28,7 @@ async def mend(runtime: Runtime) -> None:
 
     steps: dict[str, Callable[[], Awaitable[object]]] = {
         "trim": lambda: trim(store, now_ms),
+        "pack": lambda: pack(store, now_ms),
         "subscriptions": lambda: store.subscriptions.mend(now_ms),
         "quarantines": lambda: end_quarantines(runtime, now_ms),
         "deferred": deferred,

@@ -35,6 +35,7 @@ class ShardBook:
         self._give_back: set[int] = set()
         self._spent: set[int] = set()
         self._windows = 0
+        self._plans = False
 
     def wait(self, alert_id: str, ledger: Ledger) -> None:
         """Takes over whoever still waits in this ledger."""
@@ -43,6 +44,7 @@ class ShardBook:
     def plan(self, alert_id: str, ledger: Ledger) -> None:
         """A fresh ledger, kept whole with the next write."""
         self._changes[alert_id] = ledger.copy()
+        self._plans = True
         self.waiting = dict.fromkeys(ledger.slots(Mark.PENDING), (alert_id,))
         self._give_back |= {slot for slot in self.taken if slot not in self.waiting}
 
@@ -164,7 +166,7 @@ class ShardBook:
         """Whether there are marks that are not written yet."""
         return bool(self._changes)
 
-    def window(self, gone: Sequence[tuple[int, bytes]], plans: bool) -> Window:
+    def window(self, gone: Sequence[tuple[int, bytes]] = ()) -> Window:
         """What there is to write; `written` forgets it."""
         if not any(slot in self.waiting for slot in self._suspects):
             self._suspects, self._deaths = [], 0
@@ -176,12 +178,13 @@ class ShardBook:
             gone=gone,
             give_back=sorted(self._give_back),
             spent=sorted(self._spent),
-            plans=plans,
+            plans=self._plans,
             number=self._windows + 1,
         )
 
     def written(self) -> None:
         self._windows += 1
+        self._plans = False
         for slot in self._give_back | self._spent:
             self.taken.pop(slot, None)
         self._changes, self._give_back, self._spent = {}, set(), set()

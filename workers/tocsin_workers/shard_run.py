@@ -16,7 +16,7 @@ from tocsin.planning import ShardPlan
 from tocsin.store.failures import UNREADABLE
 from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import Claim
-from tocsin_workers.letters import Letter, Message
+from tocsin_workers.letters import Letter
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_book import ShardBook
@@ -34,7 +34,7 @@ class ShardRun(ShardWork):
         self.is_urgent = alert.draft.level is Level.FLASH
         self.max_per_second = alert.draft.max_per_second
         self._ends_at = alert.attempts_end(claim.began_at)
-        self._message = Message.of(alert, claim.began_at)
+        self._message = runtime.letters.message(alert, claim.began_at)
         self._planner = runtime.planners.of(alert.audience(runtime.settings.time_zone))
         self._deferred_until: datetime | None = None
 
@@ -92,12 +92,13 @@ class ShardRun(ShardWork):
         return _Before(_had(ledgers, latest), earlier[-1], latest)
 
     async def _keep_plan(self, plan: ShardPlan) -> bool | None:
-        if plan.first_until is not None:
-            await self._defer(plan.first_until)
-        if not await self._write(plans=True):
+        """Where nobody is deferred, the plan is kept with the first window's question."""
+        if plan.first_until is None:
+            return None
+        await self._defer(plan.first_until)
+        if not await self._write():
             return False
-        if plan.first_until is not None:
-            await self._defer(plan.first_until)  # a round that looked before the write saw nobody there
+        await self._defer(plan.first_until)  # a round that looked before the write saw nobody there
         return None
 
     async def _defer(self, until: datetime) -> None:

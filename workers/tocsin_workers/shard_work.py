@@ -17,7 +17,7 @@ from tocsin.domain.subscriptions import Address
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Recipient
 from tocsin.store.runs import Claim, Go
-from tocsin.store.windows import Asked, Opened, Paced
+from tocsin.store.windows import Asked, Done, Opened, Paced, Turned
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
@@ -127,7 +127,7 @@ class ShardWork:
             return False
         now = clock.now()
         if self._runtime.hands_back():
-            return await self._write_and_hand_back(now)
+            return await self._hand_back(now)
         if (poisonous := self._book.poisonous) is not None:
             self._set_aside(poisonous, KILLED_ITS_WORKER)
             return None if await self._write() else False
@@ -138,30 +138,34 @@ class ShardWork:
 
     async def _windows(self, slots: Sequence[int], permits: int) -> bool | None:
         """One window after another, each asked for with what became of the last, while these permits may be kept."""
-        self._checked = time.monotonic()
         asked: Asked | None = self._asked(slots)
-        opened: Opened | None = await patiently(partial(self._store.windows.open, self._claim, self._asked(slots)))
-        while asked is not None and opened is not None:
-            granted = self._granted(opened, asked.slots)
-            if opened.go is not Go.GO or not granted:
-                return await self._not_now(opened)
+        turned = await self._turn(None, asked)
+        while turned.is_kept and asked is not None and turned.opened is not None:
+            granted = self._granted(turned.opened, asked.slots)
+            if turned.opened.go is not Go.GO or not granted:
+                return await self._not_now(turned.opened)
             sent = await self._send(granted)
             if sent is None:
                 return False
             asked = self._ahead(permits)
-            self._checked = time.monotonic()
-            window, now_ms = self._book.window(sent.gone, plans=False), clock.milliseconds(clock.now())
-            closed = await patiently(
-                partial(self._store.windows.close, self._claim, window, now_ms, sent.report, asked)
-            )
-            opened = closed.ahead
-            if not closed.written:
-                if opened is not None and opened.grant.total:
-                    await self._tell(WindowReport(unsent=opened.grant.total))
-                return False
-            await self._kept()
+            turned = await self._turn(sent, asked)
             await self._runtime.counting.write_if_due()
-        return None
+        return None if turned.is_kept else False
+
+    async def _turn(self, sent: "_Sent | None", asked: Asked | None) -> Turned:
+        """Keeps what was sent, or else what is planned, and asks for the next window."""
+        self._checked = time.monotonic()
+        done = report = None
+        if sent is not None or self._book.is_changed:
+            done = Done(self._book.window(sent.gone if sent else ()), clock.milliseconds(clock.now()))
+        if sent is not None:
+            report = sent.report
+        turned: Turned = await patiently(partial(self._store.windows.turn, self._claim, done, report, asked))
+        if done is not None and turned.is_kept:
+            await self._kept()
+        if not turned.is_kept and turned.opened is not None and turned.opened.grant.total:
+            await self._tell(WindowReport(unsent=turned.opened.grant.total))
+        return turned
 
     def _asked(self, slots: Sequence[int]) -> Asked:
         repeats = sum(map(self._book.is_repeat, slots))
@@ -290,12 +294,12 @@ class ShardWork:
             self._failures.append(Failure(alert_id, address, reason, now_ms))
         self._book.mark(slot, Mark.SET_ASIDE, alert_ids)
 
-    async def _write(self, plans: bool = False) -> bool:
+    async def _write(self) -> bool:
         """Keeps the book; False when the shard is not ours any more.
 
         What was done is told again until it is kept: it must not be done twice.
         """
-        window, now_ms = self._book.window((), plans), clock.milliseconds(clock.now())
+        window, now_ms = self._book.window(), clock.milliseconds(clock.now())
         if await patiently(lambda: self._store.ledgers.write(self._claim, window, now_ms)) is None:
             return False
         await self._kept()
@@ -308,11 +312,6 @@ class ShardWork:
             failures, self._failures = self._failures, []
             await patiently(lambda: self._store.failures.add(failures))
 
-    async def _write_and_hand_back(self, due: datetime) -> bool:
-        if self._book.is_changed and not await self._write():
-            return False
-        return await self._hand_back(due)
-
     async def _end_all(self, mark: Mark) -> bool:
         """The alert was stopped or corrected, or its time is over: whoever still waited for it is marked so."""
         self._book.settle_all(mark)
@@ -321,9 +320,17 @@ class ShardWork:
     async def _rest(self) -> bool:
         """Nothing can be sent now: the shard is finished, or due again at a moment."""
         due = self._book.first_retry
-        return await self._finish() if due is None else await self._hand_back(due)
+        if due is not None:
+            return await self._hand_back(due)
+        return await self._keep() and await self._finish()
+
+    async def _keep(self) -> bool:
+        """What is not in the store yet, such as a plan; False when the shard is not ours any more."""
+        return not self._book.is_changed or await self._write()
 
     async def _hand_back(self, due: datetime) -> bool:
+        if not await self._keep():
+            return False
         await patiently(lambda: self._store.runs.hand_back(self._claim, due))
         return False
 

@@ -63,18 +63,19 @@ class Limit(NamedTuple):
     most: int
 
 
-class Standing(NamedTuple):
-    """What is personal of a reader's preferences, as far as one alert at one moment looks at it. Few of the many texts
-    come to anything different here, so that whoever has to decide for many need not do so for each."""
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """What is personal of a reader's preferences, as far as one alert at one moment looks at it: one of eight, so that
+    whoever decides for many need not do so for each."""
 
-    snoozed: bool = False
-    followed: bool = False  # the alert's story
-    muted: bool = False
+    snoozed: bool
+    followed: bool  # the alert's story
+    muted: bool
 
 
-# Those that most often differ from "nothing personal" come first.
 _EVERY = tuple(Standing(snoozed, followed, muted) for muted, followed, snoozed in product((False, True), repeat=3))
 _WITHOUT_STORY = _EVERY[:2]
+NOTHING_PERSONAL = _EVERY[0]
 
 SEND = Decision(Verdict.SEND)
 OUTSIDE = Decision(Verdict.OUTSIDE)
@@ -113,11 +114,12 @@ def decide_as(
 
 def standing(alert: Audience, personal: Preferences | Personal, now: datetime) -> Standing:
     """Only what is personal of preferences is looked at."""
-    snoozed = personal.snoozed_until is not None and now < personal.snoozed_until
+    snoozed = personal.is_snoozed(now)
     if alert.story is None:
         return _WITHOUT_STORY[snoozed]
-    followed, muted = (names(each, alert.story, now) for each in (personal.followed_stories, personal.muted_stories))
-    return Standing(snoozed, followed, muted)
+    followed, muted = personal.followed_stories, personal.muted_stories
+    at = snoozed + 2 * names(followed, alert.story, now) + 4 * names(muted, alert.story, now)
+    return _EVERY[at]
 
 
 def standings(alert: Audience) -> Sequence[Standing]:

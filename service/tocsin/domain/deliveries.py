@@ -1,12 +1,14 @@
 """What became of one recipient: the push services' answers as a table, and the ledger's bytes."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from itertools import compress, count
+from itertools import compress
 
 from tocsin.domain.decisions import Decision, Reason, Verdict
+from tocsin.domain.subscriptions import SHARD_SIZE
 
 
 class Mark(StrEnum):
@@ -118,8 +120,21 @@ class Ledger:
     def __init__(self, marks: bytes | bytearray) -> None:
         self._marks = bytearray(marks)
 
+    @classmethod
+    def read(cls, row: bytes) -> "Ledger":
+        """As it is kept: packed, or the marks themselves."""
+        return cls(zlib.decompress(row[1:], -zlib.MAX_WBITS) if is_packed(row) else row)
+
+    def packed(self) -> bytes:
+        """All of it in fewer bytes. Where marks lie as by chance, matches cost more than they save."""
+        deflated = (_deflated(self._marks, strategy) for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY))
+        return _PACKED + min(deflated, key=len)
+
     def __bytes__(self) -> bytes:
         return bytes(self._marks)
+
+    def __len__(self) -> int:
+        return len(self._marks)
 
     def __getitem__(self, slot: int) -> Mark:
         return Mark(chr(self._marks[slot]))
@@ -135,7 +150,7 @@ class Ledger:
 
     def slots(self, mark: Mark) -> Iterator[int]:
         """The slots that bear this mark now, in order."""
-        return compress(count(), self._marks.translate(_only(mark)))
+        return slots_of(self._marks, ord(mark))
 
     @property
     def eligible(self) -> int:
@@ -147,10 +162,34 @@ class Ledger:
         return sum(self.count(mark) for mark in OUTCOMES[outcome])
 
 
+# The first byte of a packed ledger; no mark has it. The scripts know it, too.
+_PACKED = b"\x01"
+
+
+def is_packed(row: bytes) -> bool:
+    """Whether this is a ledger that nobody changes any more."""
+    return row.startswith(_PACKED)
+
+
+def _deflated(marks: bytes | bytearray, strategy: int) -> bytes:
+    """Raw DEFLATE (RFC 1951)."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9, strategy)
+    return deflate.compress(marks) + deflate.flush()
+
+
+def slots_of(marks: bytes | bytearray, sought: int) -> Iterator[int]:
+    """Where this byte stands in a shard's marks, in order."""
+    return compress(_SLOTS, marks.translate(_only(sought)))
+
+
 @cache
-def _only(mark: Mark) -> bytes:
-    """For `translate`: 1 where there is this mark, else 0."""
-    return bytes(byte == ord(mark) for byte in range(256))
+def _only(sought: int) -> bytes:
+    """For `translate`: 1 where there is this byte, else 0."""
+    return bytes(byte == sought for byte in range(256))
+
+
+# Made once: to count up to a thousand takes longer than to look at as many bytes.
+_SLOTS = tuple(range(SHARD_SIZE))
 
 
 class Failure(StrEnum):

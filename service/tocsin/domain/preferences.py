@@ -3,6 +3,7 @@ what is personal and changes often is kept apart."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
@@ -57,14 +58,18 @@ class Preferences(BaseModel):
         return "" if text == "{}" else text
 
     def with_personal(self, text: str | bytes) -> "Preferences":
-        """Raises ValidationError for a form that a newer version wrote."""
+        """Raises ValueError for a form that a newer version wrote."""
         if not text:
             return self
         mine = read_personal(text)
+        snoozed_until = mine.snoozed_until and datetime.fromisoformat(mine.snoozed_until)
         stories = {
             name: tuple(map(StoryChoice.read, getattr(mine, name))) for name in ("muted_stories", "followed_stories")
         }
-        return self.model_copy(update={"snoozed_until": mine.snoozed_until, **stories})
+        return self.model_copy(update={"snoozed_until": snoozed_until, **stories})
+
+    def is_snoozed(self, now: datetime) -> bool:
+        return self.snoozed_until is not None and now < self.snoozed_until
 
     def least_level(self, topic: str) -> Level:
         """The least level wanted on a topic: its own where set, else the general one."""

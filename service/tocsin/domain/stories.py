@@ -46,7 +46,9 @@ class StoryChoice(BaseModel):
 
     @classmethod
     def read(cls, choice: str | UntilChoice) -> "StoryChoice":
-        return cls(story=choice) if isinstance(choice, str) else cls(story=choice.story, until=choice.until)
+        if isinstance(choice, str):
+            return cls(story=choice)
+        return cls(story=choice.story, until=datetime.fromisoformat(choice.until))
 
     def holds(self, now: datetime) -> bool:
         return self.until is None or now < self.until

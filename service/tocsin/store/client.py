@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -48,18 +48,21 @@ class Server:
     """
 
     def __init__(self, url: str, timeout: float = SOCKET_TIMEOUT, *, retries: int = 1, gathers: bool = False) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            # A burst waits its turn: the usual pool refuses the 101st, which looks like a store that is down.
-            max_connections=_CONNECTIONS,
-            timeout=timeout,
-            protocol=3,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
-        )
+        options: dict[str, Any] = {
+            "protocol": 3,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "health_check_interval": 30,
+            "retry": Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
+        }
+        if not url.startswith("unix:"):
+            options["socket_keepalive"] = True
+        if gathers:
+            # A burst of calls waits its turn: the usual pool refuses the 101st, which looks like a store that is down.
+            options |= {"max_connections": _CONNECTIONS, "timeout": timeout}
+            pool: ConnectionPool = BlockingConnectionPool.from_url(url, **options)
+        else:
+            pool = ConnectionPool.from_url(url, **options)
         # Typed as Any: the client's own types allow text, and nothing here is ever decoded.
         self.redis: Any = (GatheringRedis if gathers else Redis).from_pool(pool)
         self._shas: dict[str, str] = {}

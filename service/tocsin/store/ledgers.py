@@ -90,7 +90,7 @@ class Ledgers:
             run_key(claim.shard, claim.alert_id),
             ledger_key(claim.shard, claim.alert_id),
             shard_key(claim.shard, "profiles"),
-            _taken_key(claim.shard, claim.alert_id),
+            taken_key(claim.shard, claim.alert_id),
         ]
         row = await self._server.run("begin_shard", keys, claim.epoch)
         if row is None:
@@ -161,7 +161,7 @@ class Ledgers:
         keys = [
             run_key(claim.shard, claim.alert_id),
             shard_key(claim.shard, "caps"),
-            _taken_key(claim.shard, claim.alert_id),
+            taken_key(claim.shard, claim.alert_id),
         ]
         full = await self._server.run("take_caps", keys, claim.epoch, *arguments)
         return None if full is None else {int(slot) for slot in full}
@@ -177,7 +177,7 @@ class Ledgers:
         keys = [
             run_key(claim.shard, claim.alert_id),
             *shard_keys(claim.shard, "records", "profiles", "quarantine", "caps"),
-            _taken_key(claim.shard, claim.alert_id),
+            taken_key(claim.shard, claim.alert_id),
         ]
         patches: list[Argument] = []
         for alert_id, marks in window.changes.items():
@@ -215,7 +215,7 @@ class Ledgers:
                     pipe.get(ledger_key(shard, alert_id)).hmget(run_key(shard, alert_id), "eligible", "times")
                 rows = await pipe.execute()
             found[push_service] = [
-                ShardAccount(int(kept[0]), Ledger(ledger), _load_times(kept[1]) if kept[1] else Times())
+                _account(Ledger.read(ledger), *kept)
                 for ledger, kept in zip(rows[::2], rows[1::2], strict=True)
                 if ledger
             ]
@@ -226,7 +226,7 @@ class Ledgers:
         async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
             for push_service, bound in bounds.items():
                 for shard in shards_below(push_service, bound):
-                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, receipts_key, _taken_key)))
+                    pipe.unlink(*(name(shard, alert_id) for name in (run_key, ledger_key, receipts_key, taken_key)))
             await pipe.execute()
 
     async def ledgers(self, shard: str, alert_ids: Sequence[str]) -> dict[str, Ledger]:
@@ -235,7 +235,7 @@ class Ledgers:
             return {}
         async with answering():
             rows = await self._server.redis.mget([ledger_key(shard, alert_id) for alert_id in alert_ids])
-        return {alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
+        return _read(alert_ids, rows)
 
     async def of_shards(self, shards: Sequence[str], alert_ids: Sequence[str]) -> list[dict[str, Ledger]]:
         """The same for each of several shards, in one go."""
@@ -245,19 +245,20 @@ class Ledgers:
             for shard in shards:
                 pipe.mget([ledger_key(shard, alert_id) for alert_id in alert_ids])
             found = await pipe.execute()
-        return [{alert_id: Ledger(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row} for rows in found]
+        return [_read(alert_ids, rows) for rows in found]
 
     async def marks(self, shard: str, slot: int, alert_ids: Sequence[str]) -> dict[str, Mark]:
         """What became of one reader, by alert."""
-        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
-            for alert_id in alert_ids:
-                pipe.getrange(ledger_key(shard, alert_id), slot, slot)
-            rows = await pipe.execute()
-        return {alert_id: Mark(row.decode("latin-1")) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
+        found = await self.ledgers(shard, alert_ids)
+        return {alert_id: ledger[slot] for alert_id, ledger in found.items() if slot < len(ledger)}
 
 
 def _slots(row: Any) -> list[int] | None:
     return None if row is None else [int(slot) for slot in row]
+
+
+def _read(alert_ids: Sequence[str], rows: Sequence[bytes | None]) -> dict[str, Ledger]:
+    return {alert_id: Ledger.read(row) for alert_id, row in zip(alert_ids, rows, strict=True) if row}
 
 
 def run_key(shard: str, alert_id: str) -> str:
@@ -273,7 +274,7 @@ def receipts_key(shard: str, alert_id: str) -> str:
     return shard_key(shard, f"receipts:{alert_id}")
 
 
-def _taken_key(shard: str, alert_id: str) -> str:
+def taken_key(shard: str, alert_id: str) -> str:
     """Hash, slot → the day under whose cap the run counts."""
     return shard_key(shard, f"taken:{alert_id}")
 
@@ -286,6 +287,13 @@ class _Full(dict[tuple[bytes | None, Limit], bool]):
         day, count = map(int, row.split()) if row else (0, 0)
         self[key] = (count if day == limit.day else 0) >= limit.most
         return self[key]
+
+
+def _account(ledger: Ledger, eligible: bytes | None, times: bytes | None) -> ShardAccount:
+    """Of a packed ledger the rest is gone: its readers were all accounted for before."""
+    return ShardAccount(
+        ledger.eligible if eligible is None else int(eligible), ledger, _load_times(times) if times else Times()
+    )
 
 
 def _eligible(window: Window, alert_id: str) -> int | str:

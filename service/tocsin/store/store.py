@@ -11,6 +11,7 @@ from tocsin.store.idleness import Idleness
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
+from tocsin.store.packing import Packing
 from tocsin.store.pauses import Pauses
 from tocsin.store.prekeys import PrekeySecret
 from tocsin.store.processes import Processes
@@ -40,6 +41,7 @@ class Store:
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
+        self.packing = Packing(self.server)
         self.pauses = Pauses(self.server)
         self.prekey_secret = PrekeySecret(self.server)
         self.processes = Processes(self.server)

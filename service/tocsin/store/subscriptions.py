@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from pydantic import ValidationError
 
 from tocsin.domain.errors import Changed, UnknownRecord
 from tocsin.domain.preferences import Preferences
@@ -270,7 +269,7 @@ class Subscriptions:
             return None
         try:
             whole = preferences.with_personal(personal)
-        except ValidationError:
+        except ValueError:
             raise UnknownRecord("personal preferences have a form that this program does not know") from None
         return Kept(address, record, packed, whole, number, personal)
 

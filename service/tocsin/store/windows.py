@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tocsin.domain.pace import Grant, WindowReport
 from tocsin.store.client import Script, Server
@@ -41,12 +41,19 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Closed:
-    """`written` is False when the shard is not ours any more: nothing was written. `ahead` is the next window, where
+class Turned:
+    """`is_kept` is False when the shard is not ours any more: nothing was written. `opened` is the next window, where
     one was asked for."""
 
-    written: bool
-    ahead: Opened | None
+    is_kept: bool
+    opened: Opened | None
+
+
+class Done(NamedTuple):
+    """What became of a window, and when it is written."""
+
+    window: Window
+    now_ms: int
 
 
 class Windows:
@@ -59,28 +66,28 @@ class Windows:
         self._pace = pace
         self._ledgers = ledgers
 
-    async def open(self, claim: Claim, asked: Asked) -> Opened:
-        """All that must be known before a window, in one trip."""
-        return _opened(await self._server.together(*self._opening(claim, asked)))
+    async def turn(
+        self, claim: Claim, done: Done | None = None, report: WindowReport | None = None, asked: Asked | None = None
+    ) -> Turned:
+        """What became of the last window is kept and told, and all is found out that must be known before the next."""
+        scripts: list[Script[Any]] = []
+        if done is not None:
+            scripts.append(self._ledgers.writing(claim, *done))
+        if report is not None:
+            scripts.append(self._pace.reporting(claim.push_service, report))
+        if asked is not None:
+            scripts += self._opening(claim, asked)
+        answers = await self._server.together(*scripts)
+        is_kept = done is None or answers[0] is not None
+        return Turned(is_kept, _opened(answers[-3:]) if asked else None)
 
-    async def close(
-        self, claim: Claim, window: Window, now_ms: int, report: WindowReport, asked: Asked | None = None
-    ) -> Closed:
-        """What became of a window, and the next one opened in the same trip."""
-        written, _, *ahead = await self._server.together(
-            self._ledgers.writing(claim, window, now_ms),
-            self._pace.reporting(claim.push_service, report),
-            *(self._opening(claim, asked) if asked else ()),
-        )
-        return Closed(written is not None, _opened(ahead) if ahead else None)
-
-    def _opening(self, claim: Claim, asked: Asked) -> tuple[Script[Any], ...]:
+    def _opening(self, claim: Claim, asked: Asked) -> list[Script[Any]]:
         service, paced = claim.push_service, asked.paced
-        return (
+        return [
             self._runs.checking(claim),
             self._pace.granting(service, paced.alert_id, paced.per_second, len(asked.slots), paced.retries),
             self._ledgers.trying(claim, asked.slots),
-        )
+        ]
 
 
 def _opened(answers: Sequence[Any]) -> Opened:

@@ -1,6 +1,7 @@
 -- A claim makes itself known to its shard: writes of older epochs are refused from here on. A window that is still noted
--- as being tried was its holder's last: one death more.
+-- as being tried was its holder's last: one death more. A ledger that is packed is nobody's any more.
 -- KEYS run ledger profiles taken; ARGV epoch
+if redis.call('GETRANGE', KEYS[2], 0, 0) == '\1' then return nil end
 local kept = redis.call('HMGET', KEYS[1], 'epoch', 'times', 'retries', 'trying', 'deaths')
 local epoch, mine = tonumber(kept[1]) or 0, tonumber(ARGV[1])
 if epoch > mine then return nil end

@@ -1,5 +1,6 @@
--- A shard of a run is due again, and its alert with it, also where that was closed.
+-- A shard of a run is due again, and its alert with it, also where that was closed; not where its ledgers are packed.
 -- KEYS alert open leased again; ARGV prefix id service shard now_ms
+if redis.call('HEXISTS', KEYS[1], 'packed') == 1 then return 0 end
 if redis.call('HGET', KEYS[1], 'state') == 'sent' then
   redis.call('HSET', KEYS[1], 'state', 'sending')
   redis.call('HDEL', KEYS[1], 'totals', 'interim', 'ended_ms')
