@@ -13,6 +13,7 @@ from tocsin import clock
 from tocsin.clock import milliseconds
 from tocsin.domain.pace import WindowReport
 from tocsin.domain.preferences import Preferences
+from tocsin.store.prekeys import Prekeys
 from town import Town
 
 QUEUES = {"priority", "standard", "maintenance"}
@@ -298,3 +299,35 @@ async def test_the_site_name_is_text_wherever_it_stands(api: Served) -> None:
         assert "<b>News" not in (await served.call("GET", "/")).text
         assert (await served.call("GET", "/manifest.webmanifest")).json["name"] == '<b>News & "Views"</b>'
         assert (await served.call("GET", "/v1/site")).json["name"] == '<b>News & "Views"</b>'
+
+
+async def test_the_stock_of_prekeys(api: Served) -> None:
+    prekeys, ops = Prekeys(api.settings.prekey_server, api.settings.prekeys), await api.api_key("ops")
+    before = (await api.call("GET", "/v1/ops/prekeys", headers=ops)).json
+    await api.store.subscriptions.add(a_subscription("one"), Preferences(), b"vapi", milliseconds(clock.now()), 0)
+    leave = await prekeys.claim("fcm.0")
+    assert leave is not None
+    await prekeys.put(leave, [{3: b"\x4e" + bytes(127), 4: b"\x4e" + bytes(127)}])
+    await prekeys.close()
+
+    found = (await api.call("GET", "/v1/ops/prekeys", headers=ops)).json
+    samples = parsed((await api.call("GET", "/metrics", headers=ops)).text)
+
+    assert (before["stock"], before["wanted"]) == (0, 0)
+    assert found == {**before, "stock": 2, "wanted": 1, "per_subscription": 1, "fault": None}
+    assert (samples["tocsin_prekeys"][()], samples["tocsin_prekeys_wanted"][()]) == (2, 1)
+
+
+async def test_a_prekey_server_that_is_away_is_told_and_costs_nothing_else(api: Served) -> None:
+    async with serve(changed(api.settings, prekey_url="unix:///nowhere/x.sock")) as alone:
+        ops = await alone.api_key("ops")
+        found = (await alone.call("GET", "/v1/ops/prekeys", headers=ops)).json
+        samples = parsed((await alone.call("GET", "/metrics", headers=ops)).text)
+    assert (found["stock"], found["fault"]) == (None, "their server does not answer")
+    assert samples["tocsin_prekeys"][()] == 0
+
+
+async def test_prekeys_that_are_turned_off(api: Served) -> None:
+    async with serve(changed(api.settings, prekeys=0)) as without:
+        found = (await without.call("GET", "/v1/ops/prekeys", headers=await without.api_key("ops"))).json
+    assert (found["per_subscription"], found["wanted"], found["stock"], found["fault"]) == (0, 0, 0, None)

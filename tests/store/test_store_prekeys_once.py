@@ -6,7 +6,7 @@ from any dump of either, made to follow each other, promoted, and made to follow
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from prekey_nodes import Node
 
 from tocsin import clock
@@ -112,6 +112,15 @@ class Once(RuleBasedStateMachine):
 
     # -- keys are made and used
 
+    @initialize()
+    def begin(self) -> None:
+        """Something is there to be brought back: dumps of keys that were used since."""
+        for node in (0, 1):
+            self._make(node)
+            self._save(node)
+            self._take(node, set(range(SLOTS)))
+            self._use(node)
+
     @rule(node=some_node, slots=some_slots)
     def work(self, node: int, slots: set[int]) -> None:
         self._make(node)
@@ -187,6 +196,9 @@ class Once(RuleBasedStateMachine):
 
     @rule(node=some_node)
     def save(self, node: int) -> None:
+        self._save(node)
+
+    def _save(self, node: int) -> None:
         dump = self.folder / f"dump-{len(self.dumps)}"
         self.runner.run(self.nodes[node].save(dump))
         self.dumps.append(dump)
@@ -210,7 +222,18 @@ class Once(RuleBasedStateMachine):
         self.runner.run(self.nodes[node].promote())
 
     def teardown(self) -> None:
-        self.runner.run(self._close())
+        try:
+            self._end()
+        finally:
+            self.runner.run(self._close())
+
+    def _end(self) -> None:
+        """Whatever happened, both work; and whatever is left is used, layer by layer."""
+        for node in (0, 1, 0, 1):
+            self.runner.run(self.nodes[node].promote())
+            self._take(node, set(range(SLOTS)))
+        for which in range(len(self.rings)):
+            self._use(which)
 
     async def _close(self) -> None:
         for prekeys in self.prekeys:
@@ -229,24 +252,50 @@ def two_nodes(runner: asyncio.Runner, folder: Path) -> Iterator[list[Node]]:
             node.kill()
 
 
-@pytest.mark.timeout(480)  # a failure is made small before it is told, with the seed to repeat it
-def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TAKE_SECONDS", 5.0)  # a busy machine must not leave the test without prekeys
-    counts = Counts()
-    with asyncio.Runner() as runner, two_nodes(runner, tmp_path) as nodes:
+@contextmanager
+def machine_of(servers: Settings, folder: Path, counts: Counts) -> Iterator[Callable[[], Once]]:
+    with asyncio.Runner() as runner, two_nodes(runner, folder) as nodes:
 
         async def opened() -> Store:
-            return Store(load(data_dir=tmp_path, store_url=servers.broker))  # the same without a disk to wait for
+            return Store(load(data_dir=folder, store_url=servers.broker))  # the same without a disk to wait for
 
         store = runner.run(opened())
+        yield lambda: Once(runner, store, nodes, folder, counts)
+        runner.run(store.server.close())
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not leave a test without prekeys."""
+    monkeypatch.setattr(module, "TAKE_SECONDS", 5.0)
+
+
+@pytest.mark.timeout(480)  # a failure is made small before it is told, with the seed to repeat it
+def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path) -> None:
+    counts = Counts()
+    with machine_of(servers, tmp_path, counts) as machine:
         run_state_machine_as_test(
-            lambda: Once(runner, store, nodes, tmp_path, counts),
+            machine,
             settings=settings(
-                max_examples=20,
-                stateful_step_count=40,
+                max_examples=15,
+                stateful_step_count=25,
                 print_blob=True,
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        runner.run(store.server.close())
     assert counts.used > 100
+
+
+def test_a_fail_over_and_back_brings_nothing_back(servers: Settings, tmp_path: Path) -> None:
+    """The first server lives all the time and has its run id; what it gets back is what its replica had."""
+    counts = Counts()
+    with machine_of(servers, tmp_path, counts) as machine:
+        once = machine()
+        try:
+            once.work(0, {0})
+            once.follow(1, stays=False)
+            once.work(0, {1})
+            assert counts.used == 2
+            once.follow(0, stays=False)
+        finally:
+            once.teardown()

@@ -20,7 +20,7 @@ from tocsin_workers.keyring import Keyrings
 log = structlog.get_logger()
 
 # So long an alert that comes may have to share a core with us; then we look whether one has come.
-_SLICE_SECONDS = 0.005
+_SLICE_SECONDS = 0.01
 # What is older is made anew, so that none gets too old between two looks.
 _RENEW_DAYS = KEEP_DAYS - 1
 # A shard that lacked some and got none holds records that nothing can be made for.

@@ -78,6 +78,7 @@ class Prekeys:
         self._taking = Server(url, TAKE_SECONDS, retries=0)
         self._making = Server(url, MAKE_SECONDS, retries=0)
         self._asks_from = 0.0
+        self._is_away = False
 
     async def take(self, shard: str, slots: Iterable[int]) -> Taken:
         """What there is for these slots. Whatever is wrong with the server, the answer is that there is nothing."""
@@ -88,8 +89,11 @@ class Prekeys:
             found = await self._taking.run("take_prekeys", self._keys(shard), *arguments)
         except (Unavailable, RuntimeError) as error:
             self._asks_from = time.monotonic() + REST_SECONDS
-            log.warning("no prekeys for a while", error=str(error))
+            if not self._is_away:
+                log.warning("no prekeys for a while", error=str(error))
+            self._is_away = True
             return Taken()
+        self._is_away = False
         return Taken(found[0], dict(zip(found[1::2], found[2::2], strict=True))) if found else Taken()
 
     async def claim(self, shard: str) -> Leave | None:
@@ -111,6 +115,8 @@ class Prekeys:
 
     async def stock(self, shards: Sequence[str]) -> list[int]:
         """How many each of these shards has, closed for this life of the server."""
+        if not self.layers:
+            return [0] * len(shards)
         async with answering(), self._making.redis.pipeline(transaction=False) as pipe:
             pipe.info("server").info("replication")
             for shard in shards:
@@ -118,7 +124,7 @@ class Prekeys:
                     pipe.getrange(key, 0, _SHARD_HEAD_SIZE - 1)
             server, replication, *heads = await pipe.execute()
         # As the scripts have it.
-        ids = f"{server['run_id']}{replication['master_replid']}".encode()
+        ids = f"{server.get('run_id')}{replication.get('master_replid')}".encode()
         life = hashlib.sha1(ids, usedforsecurity=False).hexdigest().encode()
         rows = [int(head[:_STOCK_DIGITS]) if head[_STOCK_DIGITS:] == life else 0 for head in heads]
         return [sum(rows[at : at + self.layers]) for at in range(0, len(rows), self.layers)]

@@ -14,7 +14,7 @@ const NAMES = {
 const PAUSING = {
   priority: "No flash and no breaking alert goes out until you resume it. Alerts are still taken, and their time runs on.",
   standard: "No update goes out until you resume it. Alerts are still taken, and their time runs on.",
-  maintenance: "Nothing is tidied up until you resume it: old ledgers stay, and those called gone are not deleted. Alerts go on.",
+  maintenance: "Nothing is tidied up until you resume it: old ledgers stay, those called gone are not deleted, no message keys are made ahead. Alerts go on.",
 };
 
 function card(queue) {
