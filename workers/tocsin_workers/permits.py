@@ -19,7 +19,7 @@ _UNPROVEN = 10
 
 # A share of so many goes in one window; of a larger one a window takes this part, so that some are on their way while
 # others are written down (at 30 ms an answer: 20,300 a second in tens of windows of 100, 10,500 in one of 1,000).
-_WHOLE_WINDOW = 50
+_WHOLE_WINDOW = 125
 _WINDOWS = 4
 
 # One alert at one push service: what a process may work on several shards of.
@@ -93,8 +93,8 @@ class Permits:
     async def take(self, lane: Lane, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to a window's part of what is left for this lane; 0 after a second without any.
 
-        There is one share more than push services at work: whoever comes next need not wait for a window that hangs.
-        The alerts at one push service share it equally.
+        A quarter, or where many are at work one share more than there are, is left: whoever comes next need not wait
+        for a window that hangs. The alerts at one push service share it equally.
         """
         async with self._freed:
             with suppress(TimeoutError):
@@ -145,11 +145,11 @@ class Permits:
         return self._proven.get(push_service, 0.0) > time.monotonic()
 
     def _share(self, push_service: str) -> int:
-        """Of one push service."""
+        """Of one push service: three quarters for all that are at work, until a share for one more leaves them more."""
         if not self._is_proven(push_service):
             return max(1, self._most // _UNPROVEN)
         at_work = {name for (_, name), shards in self._shards.items() if shards > 0 and self._is_proven(name)}
-        return max(1, self._most // (len(at_work) + 1))
+        return max(1, self._most * 3 // 4 // max(1, len(at_work)), self._most // (len(at_work) + 1))
 
     def _fair(self, lane: Lane, urgent: bool) -> int:
         """Of one alert at its push service. Who waits for something urgent takes no part of what it may have."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import compress
+from typing import NamedTuple
 
 from tocsin.domain.decisions import Decision, Reason, Verdict
 from tocsin.domain.subscriptions import SHARD_SIZE
@@ -203,8 +204,7 @@ class Failure(StrEnum):
     REFUSED_ADDRESS = "refused_address"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A push service's answer, or the failure to get one.
 
     `status` is 0 where there was none; `retry_after` is in seconds, already clamped; `detail` is what is kept of the

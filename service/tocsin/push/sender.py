@@ -1,16 +1,14 @@
 """What goes to a push service, and whoever takes it there."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tocsin.domain.deliveries import Answer
 
 OnAnswer = Callable[[int, Answer], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One push message, ready to go (RFC 8030 §5).
 
     `url` is the endpoint: never to be logged. `authorization` comes from `ApplicationServer`, `body` is the encrypted

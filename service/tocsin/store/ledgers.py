@@ -9,7 +9,7 @@ import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import Ledger, Mark
@@ -52,8 +52,7 @@ class Kept:
     profile_numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A slot as it stands when its turn comes; `packed` is None where nobody is there any more."""
 
     slot: int
