@@ -129,10 +129,11 @@ def row_of(alert: dict[str, Any], cpu: dict[str, float], machine: Machine) -> di
     accepted = progress["accepted"]
     assert accepted == progress["eligible"] > 0, progress
     seconds = (datetime.fromisoformat(alert["ended_at"]) - created).total_seconds()
+    since = {"began_ms": alert["began_at"], "first_ms": progress["first_at"]}
     return {
         "accepted": accepted,
         "seconds": seconds,
-        "first_ms": (datetime.fromisoformat(progress["first_at"]) - created).total_seconds() * 1000,
+        **{name: (datetime.fromisoformat(at) - created).total_seconds() * 1000 for name, at in since.items()},
         "p50_seconds": progress["p50_seconds"],
         "p90_seconds": progress["p90_seconds"],
         "messages_per_second": accepted / seconds,
@@ -179,7 +180,7 @@ def show(row: dict[str, Any]) -> None:
     made = f"; {row['prekeys_per_second']:,.0f} prekeys made a second" if row["prekeys"] else ""
     print(
         f"\r{row['readers']:>9,} readers, {row['prekeys']} prekeys: {row['accepted']:>9,} of {row['topic']} accepted "
-        f"in {row['seconds']:.2f} s, the first after {row['first_ms']:.0f} ms; "
+        f"in {row['seconds']:.2f} s, begun after {row['began_ms']:.0f} ms, the first after {row['first_ms']:.0f} ms; "
         f"{row['messages_per_second']:,.0f} a second; CPU {row['cpu_seconds']:.1f} s, {sum(cpu.values()):.0f} us a "
         f"message ({parts}); store {row['store_bytes']:.0f} B a reader; worker {row['worker_mb']:.0f} MB{made}"
     )

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -68,7 +69,11 @@ class Runtime:
         runner = asyncio.Runner()
 
         async def make() -> Runtime:
-            return cls(settings, app, stopping)
+            runtime = cls(settings, app, stopping)
+            with suppress(Unavailable):  # it will be there later, or be missed then
+                await runtime.store.server.prepare()
+                await runtime.prekeys.prepare()
+            return runtime
 
         runtime = runner.run(make())
         # What is there now stays; looking through it again and again took 2 % of a fan-out (perf).

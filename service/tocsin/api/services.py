@@ -114,6 +114,7 @@ async def _first_start(store: Store, topics: Sequence[Topic], application_server
     # Nothing is written to a store whose form is not ours.
     if wrong := await store.schema.fault():
         return wrong
+    await store.server.prepare()
     await store.topics.set_first(topics)
     if await store.identity.agrees(application_server.key_id):
         return ""

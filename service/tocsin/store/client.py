@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Generic, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
@@ -138,6 +139,13 @@ class Server:
     async def _load(self, script: str) -> None:
         self._shas[script] = await self.redis.script_load(_source(script))
 
+    async def prepare(self, scripts: Sequence[str] = ()) -> None:
+        """Connects and makes these scripts known, or all: so that the first alert is as quick as all others."""
+        names = scripts or [path.name.removesuffix(".lua") for path in _scripts().iterdir()]
+        async with answering():
+            shas = await self._together(*[("SCRIPT LOAD", _source(name)) for name in names])
+        self._shas |= {name: sha for name, sha in zip(names, shas, strict=True) if not isinstance(sha, BaseException)}
+
     async def ping(self) -> None:
         async with answering():
             await self.redis.ping()
@@ -161,6 +169,10 @@ async def answering() -> AsyncIterator[None]:
         raise Unavailable(f"the store does not answer ({type(error).__name__})") from error
 
 
+def _scripts() -> Traversable:
+    return files("tocsin.store") / "scripts"
+
+
 @cache
 def _source(script: str) -> str:
-    return (files("tocsin.store") / "scripts" / f"{script}.lua").read_text("utf-8")
+    return (_scripts() / f"{script}.lua").read_text("utf-8")

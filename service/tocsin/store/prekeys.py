@@ -96,6 +96,11 @@ class Prekeys:
         self._is_away = False
         return Taken(found[0], dict(zip(found[1::2], found[2::2], strict=True))) if found else Taken()
 
+    async def prepare(self) -> None:
+        """So that the first window does not wait for a connection."""
+        if self.layers:
+            await self._taking.prepare(["take_prekeys"])
+
     async def claim(self, shard: str) -> Leave | None:
         """None while another has it, and where the server has a copy or cannot say who it is."""
         token = secrets.token_urlsafe(16)
