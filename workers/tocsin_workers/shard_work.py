@@ -321,7 +321,9 @@ class ShardWork:
         """Nothing can be sent now: the shard is finished, or due again at a moment."""
         due = self._book.first_retry
         if due is not None:
-            return await self._hand_back(due)
+            # Of an alert that was stopped or is over a shard is given out again whatever its moment.
+            ended = await self._obey(await self._check())
+            return await self._hand_back(due) if ended is None else ended
         return await self._keep() and await self._finish()
 
     async def _keep(self) -> bool:
