@@ -11,7 +11,7 @@ define setup
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench bench-api whole-path estimate estimate-speed fairness browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
+.PHONY: help demo up test bench bench-api whole-path estimate estimate-speed fairness faults browser check lint types imports compose-check dockerfile-check format lock setup setup-dev clean week
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -57,7 +57,7 @@ async def stocked(settings: Settings) -> tuple[float, float]:
     """Returns when every reader has a prekey: how many were made a second, and the bytes of each in its server."""
     prekeys = Prekeys(settings.prekey_server, settings.prekeys)
     began = at = time.monotonic()
-    had = 0
+    had = first = 0
     try:
         async with Store(settings) as store:
             shards = await store.numbers.shards()

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -106,6 +107,13 @@ async def test_a_late_loop_is_load() -> None:
     assert looked.lag(10.53) == pytest.approx(0.5)  # until the next look says otherwise
     looked.look(10.54, 10.56)
     assert looked.lag(10.55) == pytest.approx(0)
+
+
+async def test_an_api_looks_at_its_loop(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "MOST_LAG", 0.05)
+    time.sleep(0.1)  # and nobody is served meanwhile
+    with pytest.raises(Overloaded):
+        api.services.load.give_way()
 
 
 async def test_a_late_loop_sheds(api: Served, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

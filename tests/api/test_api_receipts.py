@@ -91,6 +91,29 @@ async def test_an_end_loses_none(api: Served) -> None:
     assert await counted(api, alert) == {**NONE, "shown": 1}
 
 
+async def test_an_end_amid_a_write_loses_none(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    alert, under_way, go_on = await begun(api), asyncio.Event(), asyncio.Event()
+    receipts, counts = api.services.store.receipts, api.services.tally
+    add = receipts.add
+
+    async def slow(*arguments: Any) -> Any:
+        under_way.set()
+        await go_on.wait()
+        return await add(*arguments)
+
+    monkeypatch.setattr(receipts, "add", slow)
+    await tell(api, alert)
+    flushing = asyncio.create_task(counts.flush())
+    await under_way.wait()
+    flushing.cancel()
+    closing = asyncio.create_task(counts.close())
+    await asyncio.wait({flushing})
+    go_on.set()
+    await closing
+
+    assert (await api.store.alerts.get(alert)).receipts == {**NONE, "shown": 1}
+
+
 async def test_a_store_that_is_away_loses_none_either(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     alert, receipts = await begun(api), api.services.store.receipts
     add = receipts.add

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 
 from tocsin.settings import Settings
 from tocsin.store.client import Server
@@ -53,6 +53,15 @@ async def test_an_error_is_its_callers_alone(gathering: Any) -> None:
     )
     assert (one, three) == (b"x", b"x")
     assert isinstance(two, ResponseError)
+
+
+@pytest.mark.parametrize(("unsendable", "error"), [("\ud800", UnicodeEncodeError), (None, DataError)])
+async def test_what_cannot_be_sent_keeps_nobody_back(gathering: Any, unsendable: Any, error: type[Exception]) -> None:
+    one, two, three = await asyncio.gather(
+        gathering.incr("count"), gathering.set("text", unsendable), gathering.incr("count"), return_exceptions=True
+    )
+    assert (one, three) == (1, 2)
+    assert isinstance(two, error)
 
 
 async def test_who_goes_away_takes_nobody_along(gathering: Any) -> None:

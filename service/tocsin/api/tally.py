@@ -27,6 +27,7 @@ class Tally:
         self._told: dict[str, Counter[Event]] = {}
         self._known: frozenset[str] = frozenset()
         self._unknown = 0
+        self._flushing = asyncio.Lock()
 
     def add(self, alert_id: str, event: Event) -> None:
         counts = self._told.get(alert_id)
@@ -38,7 +39,15 @@ class Tally:
         counts[event] += 1
 
     async def flush(self) -> None:
-        """Raises Unavailable; what was counted is then counted still."""
+        """Raises Unavailable; what was counted is then counted still. It goes on where its caller is cancelled: half
+        way nobody could say whether the counts are in the store."""
+        await asyncio.shield(self._flush())
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            await self._add_to_store()
+
+    async def _add_to_store(self) -> None:
         told, unknown, shed = self._told, self._unknown, self._load.take_turned_away()
         if not (told or unknown or shed):
             return

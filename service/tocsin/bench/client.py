@@ -1,7 +1,8 @@
 """`python -m tocsin.bench.client JOB`: one leg in a process of its own.
 
 It sends the warm-up, says `ready`, waits for a line, sends the rest and prints its result: whoever started it reads
-the CPU time of client and sink at those two moments, so that nothing but the messages is counted.
+the CPU time of client and sink at those two moments, so that nothing but the messages is counted. Then it stays until
+its input is closed or it is ended: of a process that is gone nobody can read the CPU time.
 """
 
 import asyncio
@@ -54,4 +55,5 @@ async def run(job: Job) -> Result:
 
 if __name__ == "__main__":
     the_job = Job.model_validate_json(Path(sys.argv[1]).read_text())
-    print(asyncio.run(run(the_job)).model_dump_json())  # noqa: T201
+    print(asyncio.run(run(the_job)).model_dump_json(), flush=True)  # noqa: T201
+    sys.stdin.read()

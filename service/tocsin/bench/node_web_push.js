@@ -29,7 +29,8 @@ async function main() {
   await send(recipients.slice(0, job.warm_up), () => {});
   const rest = recipients.slice(job.warm_up, job.warm_up + job.messages);
   const moments = [];
-  const go = new Promise((resolve) => readline.createInterface({ input: process.stdin }).once("line", resolve));
+  const input = readline.createInterface({ input: process.stdin }).once("close", () => process.exit(0));
+  const go = new Promise((resolve) => input.once("line", resolve));
   console.log("ready");
   await go;
   const began = performance.now();
@@ -38,7 +39,6 @@ async function main() {
   const at = (n) => moments[Math.max(0, Math.ceil((n / 100) * moments.length) - 1)];
   const percentiles = Array.from({ length: 101 }, (_, n) => (at(n) - began) / 1000);
   console.log(JSON.stringify({ messages: rest.length, seconds, percentiles }));
-  process.exit(0);
 }
 
 main().catch((error) => {

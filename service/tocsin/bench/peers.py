@@ -73,7 +73,8 @@ async def _go(scratch: Path) -> Installed | Missing:
     for name in ("main.go", "go.mod"):
         (source / name).write_bytes((_HERE / "webpush_go" / name).read_bytes())
     binary = source / "webpush_go"
-    code, said = await _ask([go, "build", "-C", str(source), "-mod=mod", "-o", str(binary), "."], {})
+    # Not `-C`, which Debian 12's Go (1.19) does not know.
+    code, said = await _ask([go, "build", "-mod=mod", "-o", str(binary), "."], {}, source)
     if code:
         return Missing(f"{_GO_HOW}; go build said: {said.strip().splitlines()[-1] if said.strip() else 'nothing'}")
     _, listed = await _ask([go, "version", "-m", str(binary)], {})
@@ -82,22 +83,23 @@ async def _go(scratch: Path) -> Installed | Missing:
     return Installed(f"webpush-go {module[2]}, {own}", [str(binary)])
 
 
-async def _ask(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Exit code, and output with errors."""
+async def _ask(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> tuple[int, str]:
+    """Exit code, and output, or what was said of the failure."""
     process = await asyncio.create_subprocess_exec(
         *command,
         env={**os.environ, **environment},
+        cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.PIPE,  # node warns there of much that is no failure
     )
     try:
         async with asyncio.timeout(_BUILD_SECONDS):
-            output, _ = await process.communicate()
+            output, errors = await process.communicate()
     except TimeoutError:
         return 1, f"no end after {_BUILD_SECONDS:.0f} s"
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return process.returncode or 0, output.decode(errors="replace")
+    return process.returncode or 0, (errors if process.returncode else output).decode(errors="replace")

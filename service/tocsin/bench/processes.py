@@ -49,8 +49,9 @@ def pinned(cpu: int, command: Sequence[str]) -> list[str]:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """User and system time of a process and of its children that still run; None where there is no /proc."""
-    if not _PROC.joinpath("self", "stat").exists():
+    """User and system time of a process and of its children that still run; None where it is gone, or there is no
+    /proc."""
+    if not _PROC.joinpath(str(pid), "stat").exists():
         return None
     ticks = os.sysconf("SC_CLK_TCK")
     total = 0

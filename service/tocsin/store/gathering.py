@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import DataError
 
 # One that waits for the disk must not keep all others on the ground.
 FLIGHTS = 2
@@ -70,11 +71,21 @@ class GatheringRedis(Redis):
         if len(aboard) == 1:  # a pipeline costs half as much again as a command alone
             ((command, options),) = aboard
             return [await super().execute_command(*command, **options)]  # type: ignore[no-untyped-call]
-        async with self.pipeline(transaction=False) as pipe:
-            for command, options in aboard:
-                pipe.execute_command(*command, **options)
-            answers: list[Any] = await pipe.execute(raise_on_error=False)
-            return answers
+        try:
+            async with self.pipeline(transaction=False) as pipe:
+                for command, options in aboard:
+                    pipe.execute_command(*command, **options)
+                answers: list[Any] = await pipe.execute(raise_on_error=False)
+                return answers
+        except (DataError, UnicodeEncodeError):  # one of them has no bytes that could be sent, so none was
+            return [await self._travel_alone(each) for each in aboard]
+
+    async def _travel_alone(self, asked: tuple[Command, dict[str, Any]]) -> Any:
+        try:
+            (answer,) = await self._travel([asked])
+        except Exception as error:  # noqa: BLE001 (it is told to whom it belongs)
+            return error
+        return answer
 
 
 def _answer(asked: asyncio.Future[Any], given: Any) -> None:

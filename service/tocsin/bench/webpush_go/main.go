@@ -88,8 +88,9 @@ func main() {
 	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, MaxIdleConnsPerHost: j.InFlight}}
 	send(recipients[:j.WarmUp], &j, client)
 	rest := recipients[j.WarmUp : j.WarmUp+j.Messages]
+	input := bufio.NewReader(os.Stdin)
 	fmt.Println("ready")
-	bufio.NewReader(os.Stdin).ReadString('\n')
+	input.ReadString('\n')
 	began := time.Now()
 	moments := send(rest, &j, client)
 	r := result{Messages: len(rest), Seconds: time.Since(began).Seconds()}
@@ -101,4 +102,5 @@ func main() {
 		r.Percentiles = append(r.Percentiles, moments[at].Sub(began).Seconds())
 	}
 	json.NewEncoder(os.Stdout).Encode(r)
+	input.ReadString('\n')
 }
