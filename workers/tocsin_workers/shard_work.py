@@ -320,9 +320,12 @@ class ShardWork:
     async def _rest(self) -> bool:
         """Nothing can be sent now: the shard is finished, or due again at a moment."""
         due = self._book.first_retry
-        if due is not None:
-            return await self._hand_back(due)
-        return await self._keep() and await self._finish()
+        if due is None:
+            return await self._keep() and await self._finish()
+        # The shards of an alert that is over are given out whatever their moment: handed back, they come again at once.
+        if (go := await self._check()) in _ENDS:
+            return await self._end_all(_ENDS[go])
+        return await self._hand_back(due)
 
     async def _keep(self) -> bool:
         """What is not in the store yet, such as a plan; False when the shard is not ours any more."""
