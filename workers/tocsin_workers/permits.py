@@ -87,8 +87,9 @@ class Permits:
         self._proven[push_service] = time.monotonic() + max(_PROVEN_SECONDS, 2 * window_seconds)
 
     def has_room(self, lane: Lane) -> bool:
-        """Whether the shards of this lane that are at work leave any for another one."""
-        return self._starting[lane] <= 0 and self._paused[lane] <= 0 and self._left(lane) > 0
+        """Whether the shards of this lane that are at work leave any for another one, and it could have them now."""
+        # All shards of an alert are urgent, or none is.
+        return self._starting[lane] <= 0 and self._paused[lane] <= 0 and self._may(lane, self._urgent[lane] > 0)
 
     async def take(self, lane: Lane, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to a window's part of what is left for this lane; 0 after a second without any.
