@@ -95,6 +95,14 @@ async def test_there_is_no_room_for_another_shard_that_would_wait_for_something_
     assert not permits.has_room(FCM)
 
 
+async def test_there_is_no_room_beside_a_shard_that_was_claimed_and_has_not_joined_yet() -> None:
+    permits = at_work(APPLE)
+    await permits.take(APPLE, 10)
+    permits.started(APPLE)
+    assert permits.has_room(APPLE, claimed=1)
+    assert not permits.has_room(APPLE, claimed=2)
+
+
 async def test_there_is_no_room_while_the_pace_holds_one_back() -> None:
     permits = at_work(APPLE)
     await permits.take(APPLE, 10)
