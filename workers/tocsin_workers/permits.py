@@ -130,6 +130,12 @@ class Permits:
                 del self._taken[lane]
             self._freed.notify_all()
 
+    async def spare(self, lane: Lane, count: int) -> None:
+        """A shard at work needs these no more: others need not wait for its last, small windows."""
+        await self.give_back(lane, count)
+        if self.has_room(lane):
+            self.room.set()
+
     def _wake_soon(self, seconds: float) -> None:
         task = asyncio.create_task(self._wake(seconds))
         self._waking.add(task)
