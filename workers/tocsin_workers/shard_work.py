@@ -124,6 +124,7 @@ class ShardWork:
 
     async def _step(self) -> bool | None:
         """One window, where it may be sent; None to go on, else whether this was the last shard of the run."""
+        self._checked = time.monotonic()
         if await self._heed() and not await self._write():
             return False
         now = clock.now()
@@ -157,7 +158,8 @@ class ShardWork:
 
     async def _turn(self, sent: "_Sent | None", asked: Asked | None) -> Turned:
         """Keeps what was sent, or else what is planned, and asks for the next window."""
-        self._checked = time.monotonic()
+        if not self.heeds:  # else the time counts from when `_heed` asked, which was before
+            self._checked = time.monotonic()
         done = report = None
         if sent is not None or self._book.is_changed:
             done = Done(self._book.window(sent.gone if sent else ()), clock.milliseconds(clock.now()))
