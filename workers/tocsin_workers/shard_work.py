@@ -107,7 +107,7 @@ class ShardWork:
         """Makes the book, planning the shard where that is yet to be done; not None where there is nothing to do."""
         raise NotImplementedError
 
-    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+    async def _letters_for(self, recipients: Sequence[Recipient]) -> list[Letter] | None:
         """What goes to whom of these; the others are settled. None when the shard is not ours any more."""
         raise NotImplementedError
 
@@ -240,7 +240,7 @@ class ShardWork:
     async def _send(self, recipients: Sequence[Recipient]) -> "_Sent | None":
         """Sends to these and settles them in the book; None when the shard is not ours any more."""
         await self._take_keys([each.slot for each in recipients])
-        letters = await self._letters_for(recipients, clock.now())
+        letters = await self._letters_for(recipients)
         if letters is None:
             await self._tell(WindowReport(unsent=len(recipients)))
             return None
