@@ -35,6 +35,9 @@ bench: setup-dev ## Tocsin's sender beside its peers (ARGS="--peers FOLDER" for 
 bench-api: setup-dev ## what one core takes of the readers' API, by an open-loop load (see benchmarks/)
 	@$(BIN)/python benchmarks/api.py $(ARGS)
 
+whole-path: setup-dev ## from the 202 to the last 201 for 10,000 to 1,000,000 subscriptions (see benchmarks/)
+	@$(BIN)/python benchmarks/whole_path.py $(ARGS)
+
 estimate: setup-dev ## the estimate against what planning gives, for 200,000 readers of every kind (READERS=...)
 	@READERS=$(or $(READERS),200000) $(BIN)/pytest tests/engine/test_engine_estimate.py $(ARGS)
 

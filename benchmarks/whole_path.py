@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import aiohttp
 import million
+from cost_chart import cost_chart
 
 from tocsin.bench.machine import describe
 from tocsin.bench.processes import choose_cpus
+from tocsin.bench.report import STATEMENT
 from tocsin.bench.sink import installed_sink, open_sink
 from tocsin.cli.supervisor import Supervisor
 from tocsin.cli.up import running, settings_for_parts
@@ -191,9 +193,13 @@ def run(options: argparse.Namespace) -> None:
     for readers in options.readers:
         for prekeys in options.prekeys:
             rows += asyncio.run(measure(options, readers, prekeys))
+    machine = describe(choose_cpus(), {})
     if options.json:
-        machine = describe(choose_cpus(), {}).model_dump()
-        Path(options.json).write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
+        found = {"machine": machine.model_dump(), "statement": STATEMENT, "rows": rows}
+        Path(options.json).write_text(json.dumps(found, indent=2) + "\n")
+    if options.plot:
+        foot = f"{machine.cpu}, {machine.cpus} CPUs, with store and sink on them. {STATEMENT}"
+        Path(options.plot).write_text(cost_chart([row for row in rows if row["topic"] == WIDE], foot))
 
 
 if __name__ == "__main__":
@@ -206,4 +212,5 @@ if __name__ == "__main__":
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--plot", metavar="FILE", help="what a message costs by the size of the audience, as SVG")
     run(parser.parse_args())

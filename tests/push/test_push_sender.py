@@ -5,7 +5,6 @@ import gc
 import os
 import ssl
 import warnings
-from dataclasses import replace
 
 import pytest
 from push_browser import MakeSender
@@ -20,7 +19,7 @@ from tocsin.simulator.authority import Authority
 
 def envelope(path: str = "/p/1", **changes: object) -> Envelope:
     whole = Envelope(f"https://{HOST}{path}", "vapid t=a.b.c, k=d", b"\0sealed\xff", 60, "high", "c" * 32)
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return whole._replace(**changes)  # type: ignore[arg-type]
 
 
 async def test_the_request_is_what_push_services_want(server: PushServer, sender: CurlSender) -> None:
@@ -49,7 +48,7 @@ async def test_nothing_of_one_message_is_left_in_the_next(server: PushServer, se
     server.replies["/p/1"] = Reply(429, {"retry-after": "30"}, b"slow down")
     assert (await sender.send([envelope()]))[0].retry_after == 30
     plain = envelope("/p/2", body=b"", ttl=0, urgency="low", collapse_key=None, authorization="vapid t=x, k=y")
-    assert replace((await sender.send([plain]))[0], seconds=0) == Answer(201)
+    assert (await sender.send([plain]))[0]._replace(seconds=0) == Answer(201)
     request = server.requests[-1]
     assert "topic" not in request.headers
     assert (request.headers["ttl"], request.headers["urgency"], request.body) == ("0", "low", b"")

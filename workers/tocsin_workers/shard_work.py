@@ -330,12 +330,11 @@ class ShardWork:
     async def _rest(self) -> bool:
         """Nothing can be sent now: the shard is finished, or due again at a moment."""
         due = self._book.first_retry
-        if due is None:
-            return await self._keep() and await self._finish()
-        # The shards of an alert that is over are given out whatever their moment: handed back, they come again at once.
-        if (go := await self._check()) in _ENDS:
-            return await self._end_all(_ENDS[go])
-        return await self._hand_back(due)
+        if due is not None:
+            # Of an alert that was stopped or is over a shard is given out again whatever its moment.
+            ended = await self._obey(await self._check())
+            return await self._hand_back(due) if ended is None else ended
+        return await self._keep() and await self._finish()
 
     async def _keep(self) -> bool:
         """What is not in the store yet, such as a plan; False when the shard is not ours any more."""

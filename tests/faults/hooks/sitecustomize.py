@@ -21,14 +21,14 @@ def poison(module: Any) -> None:
     """A worker's process that makes an envelope for the endpoint in the file is killed at once, as if that reader's
     record crashed a library."""
     file = Path(os.environ[POISON])
-    make = module.Envelope.__init__
+    make = module.Envelope.__new__
 
-    def make_or_die(self: Any, url: str, *rest: Any, **named: Any) -> None:
+    def make_or_die(kind: Any, url: str, *rest: Any, **named: Any) -> Any:
         if "worker" in sys.argv and file.exists() and file.read_text() == url:
             os.kill(os.getpid(), signal.SIGKILL)
-        make(self, url, *rest, **named)
+        return make(kind, url, *rest, **named)
 
-    module.Envelope.__init__ = make_or_die
+    module.Envelope.__new__ = make_or_die
 
 
 def shift(module: Any) -> None:
