@@ -78,6 +78,31 @@ async def test_there_is_room_for_another_shard_once_those_at_work_have_what_they
     assert permits.room.is_set() is room
 
 
+async def test_a_flash_has_room_for_as_many_of_its_shards_as_any_alert() -> None:
+    permits, flash = at_work(most=1_000), ("a-flash", "fcm")
+    permits.join(flash, urgent=True)
+    permits.prove("fcm", 0.0)
+    assert await permits.take(flash, 1_000, urgent=True) == 187
+    permits.started(flash)
+    assert permits.has_room(flash)
+
+
+async def test_there_is_no_room_for_another_shard_that_would_wait_for_something_urgent() -> None:
+    permits = at_work(FCM)
+    await permits.take(FCM, 1)
+    permits.started(FCM)
+    permits.join(("a-flash", "fcm"), urgent=True)
+    assert not permits.has_room(FCM)
+
+
+async def test_there_is_no_room_beside_a_shard_that_was_claimed_and_has_not_joined_yet() -> None:
+    permits = at_work(APPLE)
+    await permits.take(APPLE, 10)
+    permits.started(APPLE)
+    assert permits.has_room(APPLE, claimed=1)
+    assert not permits.has_room(APPLE, claimed=2)
+
+
 async def test_there_is_no_room_while_the_pace_holds_one_back() -> None:
     permits = at_work(APPLE)
     await permits.take(APPLE, 10)

@@ -17,6 +17,7 @@ from tocsin.domain.queues import STANDARD
 from tocsin.domain.topics import Topic
 from tocsin.push.sender import Envelope, OnAnswer
 from tocsin.settings import Settings, load
+from tocsin.store.alerts import Stand
 from tocsin_workers.deliver import deliver
 from tocsin_workers.runtime import Runtime
 
@@ -119,6 +120,29 @@ async def test_a_stop_is_heard_while_a_round_is_at_work(night: tuple[Runtime, Si
     assert max(push_service.began) < stopped[0] + timedelta(seconds=2)
     sent = len(push_service.began)
     assert sorted(await marks(runtime, alert)) == [Mark.ACCEPTED] * sent + [Mark.STOPPED] * (READERS - sent)
+
+
+async def test_a_stop_is_heard_while_the_store_is_slow_to_say_how_an_alert_stands(
+    night: tuple[Runtime, SimClock, Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, sim_clock, alert = night
+    push_service, alerts = runtime.sender, runtime.store.alerts
+    assert isinstance(push_service, SlowPushService)
+    stands = alerts.stands
+
+    async def answer_late(alert_ids: Sequence[str]) -> dict[str, Stand]:
+        monkeypatch.setattr(alerts, "stands", stands)
+        found = await stands(alert_ids)
+        await alerts.stop(alert.id, clock.milliseconds(clock.now()))
+        await asyncio.sleep(0.6)
+        return found
+
+    await sim_clock.set_forward(runtime.store, MORNING)
+    monkeypatch.setattr(alerts, "stands", answer_late)
+    await deliver(runtime, STANDARD)
+
+    assert push_service.began == []
+    assert await marks(runtime, alert) == [Mark.STOPPED] * READERS
 
 
 async def test_a_correction_is_heard_while_a_round_is_at_work(night: tuple[Runtime, SimClock, Alert]) -> None:

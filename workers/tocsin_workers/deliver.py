@@ -90,7 +90,7 @@ async def _next(runtime: Runtime, queue: str, at_work: AtWork, unreadable: set[s
 def _full(runtime: Runtime, at_work: AtWork) -> list[Lane]:
     """The lanes that another shard would have to wait in."""
     shards = Counter(at_work.values())
-    return [lane for lane in shards if shards[lane] >= _MOST_SHARDS or not runtime.permits.has_room(lane)]
+    return [lane for lane in shards if shards[lane] >= _MOST_SHARDS or not runtime.permits.has_room(lane, shards[lane])]
 
 
 async def _wait(runtime: Runtime, at_work: AtWork) -> bool:

@@ -86,9 +86,15 @@ class Permits:
         """It just accepted something; its windows take so long."""
         self._proven[push_service] = time.monotonic() + max(_PROVEN_SECONDS, 2 * window_seconds)
 
-    def has_room(self, lane: Lane) -> bool:
-        """Whether the shards of this lane that are at work leave any for another one."""
-        return self._starting[lane] <= 0 and self._paused[lane] <= 0 and self._left(lane) > 0
+    def has_room(self, lane: Lane, claimed: int = 0) -> bool:
+        """Whether the shards of this lane that are at work leave any for another one, and it could have them now.
+
+        `claimed` is how many there are, those counted that have not joined yet: what they leave is not known either.
+        """
+        if self._shards[lane] < claimed or self._starting[lane] > 0 or self._paused[lane] > 0:
+            return False
+        # All shards of an alert are urgent, or none is.
+        return self._may(lane, self._urgent[lane] > 0)
 
     async def take(self, lane: Lane, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to a window's part of what is left for this lane; 0 after a second without any.
@@ -123,6 +129,12 @@ class Permits:
             if self._taken[lane] == 0:
                 del self._taken[lane]
             self._freed.notify_all()
+
+    async def spare(self, lane: Lane, count: int) -> None:
+        """A shard at work needs these no more: others need not wait for its last, small windows."""
+        await self.give_back(lane, count)
+        if self.has_room(lane):
+            self.room.set()
 
     def _wake_soon(self, seconds: float) -> None:
         task = asyncio.create_task(self._wake(seconds))

@@ -137,7 +137,7 @@ class RoundRun(ShardWork):
         until = waited.planner.quiet_until(number, now)
         return None if until is None else min(until, waited.ends_at)
 
-    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+    async def _letters_for(self, recipients: Sequence[Recipient]) -> list[Letter] | None:
         await self._load({recipient.profile_number for recipient in recipients})
         now = clock.now()
         ready = {each.slot: self._ready(each, now) for each in recipients}

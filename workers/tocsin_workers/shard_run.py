@@ -113,7 +113,7 @@ class ShardRun(ShardWork):
             self._book.took({slot: limit.day for slot, limit in capped.items() if slot not in full})
         return full
 
-    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+    async def _letters_for(self, recipients: Sequence[Recipient]) -> list[Letter] | None:
         await patiently(lambda: self._planner.load({recipient.profile_number for recipient in recipients}))
         now = clock.now()
         wanted = [recipient for recipient in recipients if self._still_wanted(recipient, now)]

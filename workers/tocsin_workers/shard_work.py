@@ -54,6 +54,7 @@ class ShardWork:
         self._checked = 0.0
         self._held_until = claim.began_at
         self._pause = 0.0
+        self._permits = 0
         self._started = False
         self._paced_as = claim.alert_id
         self._failures: list[Failure] = []
@@ -77,14 +78,14 @@ class ShardWork:
             if not wanted:
                 return await self._rest()
             # What is checked comes after the wait for permits: a stop or the end may have come meanwhile.
-            permits = await self._permits(wanted)
+            self._permits = await self._take_permits(wanted)
             try:
-                last = await self._step(permits)
+                last = await self._step()
             finally:
-                await self._runtime.permits.give_back(self._claim.lane, permits)
+                await self._runtime.permits.give_back(self._claim.lane, self._permits)
         return last
 
-    async def _permits(self, wanted: int) -> int:
+    async def _take_permits(self, wanted: int) -> int:
         permits, lane = self._runtime.permits, self._claim.lane
         taken = await permits.take(lane, wanted, self.is_urgent)
         if not self._started:
@@ -106,7 +107,7 @@ class ShardWork:
         """Makes the book, planning the shard where that is yet to be done; not None where there is nothing to do."""
         raise NotImplementedError
 
-    async def _letters_for(self, recipients: Sequence[Recipient], now: datetime) -> list[Letter] | None:
+    async def _letters_for(self, recipients: Sequence[Recipient]) -> list[Letter] | None:
         """What goes to whom of these; the others are settled. None when the shard is not ours any more."""
         raise NotImplementedError
 
@@ -121,8 +122,9 @@ class ShardWork:
         """The alerts that were in the message for this slot; None for all that it waits for."""
         return None
 
-    async def _step(self, permits: int) -> bool | None:
+    async def _step(self) -> bool | None:
         """One window, where it may be sent; None to go on, else whether this was the last shard of the run."""
+        self._checked = time.monotonic()
         if await self._heed() and not await self._write():
             return False
         now = clock.now()
@@ -131,12 +133,12 @@ class ShardWork:
         if (poisonous := self._book.poisonous) is not None:
             self._set_aside(poisonous, KILLED_ITS_WORKER)
             return None if await self._write() else False
-        if not permits:  # something urgent is at work: the lease is renewed
+        if not self._permits:  # something urgent is at work: the lease is renewed
             return await self._obey(await self._check())
-        slots = self._book.next_slots(now, permits)
-        return await self._windows(slots, permits) if slots else None
+        slots = self._book.next_slots(now, self._permits)
+        return await self._windows(slots) if slots else None
 
-    async def _windows(self, slots: Sequence[int], permits: int) -> bool | None:
+    async def _windows(self, slots: Sequence[int]) -> bool | None:
         """One window after another, each asked for with what became of the last, while these permits may be kept."""
         asked: Asked | None = self._asked(slots)
         turned = await self._turn(None, asked)
@@ -147,14 +149,17 @@ class ShardWork:
             sent = await self._send(granted)
             if sent is None:
                 return False
-            asked = self._ahead(permits)
+            asked = self._ahead()
             turned = await self._turn(sent, asked)
+            if asked is not None:  # what was sent is recorded, so the next window's permits are enough
+                await self._spare(self._permits - len(asked.slots))
             await self._runtime.counting.write_if_due()
         return None if turned.is_kept else False
 
     async def _turn(self, sent: "_Sent | None", asked: Asked | None) -> Turned:
         """Keeps what was sent, or else what is planned, and asks for the next window."""
-        self._checked = time.monotonic()
+        if not self.heeds:  # else the time counts from when `_heed` asked, which was before
+            self._checked = time.monotonic()
         done = report = None
         if sent is not None or self._book.is_changed:
             done = Done(self._book.window(sent.gone if sent else ()), clock.milliseconds(clock.now()))
@@ -171,15 +176,20 @@ class ShardWork:
         repeats = sum(map(self._book.is_repeat, slots))
         return Asked(slots, Paced(self._paced_as, self.max_per_second, repeats))
 
-    def _ahead(self, permits: int) -> Asked | None:
+    async def _spare(self, permits: int) -> None:
+        if permits > 0:
+            self._permits -= permits
+            await self._runtime.permits.spare(self._claim.lane, permits)
+
+    def _ahead(self) -> Asked | None:
         """The next window, unless something else comes first."""
         if self.heeds or self._runtime.hands_back() or self._book.poisonous is not None:
             return None
         now = clock.now()
         wanted = len(self._book.next_slots(now, self._runtime.settings.window))
-        if not wanted or not self._runtime.permits.may_keep(self._claim.lane, permits, wanted, self.is_urgent):
+        if not wanted or not self._runtime.permits.may_keep(self._claim.lane, self._permits, wanted, self.is_urgent):
             return None
-        return self._asked(self._book.next_slots(now, permits))
+        return self._asked(self._book.next_slots(now, self._permits))
 
     async def _not_now(self, opened: Opened) -> bool | None:
         """What follows where none of a window may go: None to go on, else whether this was the last of the run."""
@@ -230,7 +240,7 @@ class ShardWork:
     async def _send(self, recipients: Sequence[Recipient]) -> "_Sent | None":
         """Sends to these and settles them in the book; None when the shard is not ours any more."""
         await self._take_keys([each.slot for each in recipients])
-        letters = await self._letters_for(recipients, clock.now())
+        letters = await self._letters_for(recipients)
         if letters is None:
             await self._tell(WindowReport(unsent=len(recipients)))
             return None
