@@ -25,7 +25,7 @@ from cost_chart import cost_chart
 from tocsin.bench.machine import describe
 from tocsin.bench.processes import choose_cpus
 from tocsin.bench.report import STATEMENT
-from tocsin.bench.sink import installed_sink, open_sink
+from tocsin.bench.sink import SinkKind, installed_sink, open_sink
 from tocsin.cli.supervisor import Supervisor
 from tocsin.cli.up import running, settings_for_parts
 from tocsin.domain.preferences import Preferences
@@ -150,7 +150,8 @@ async def measure(options: argparse.Namespace, readers: int, prekeys: int) -> li
         folder = Path(name)
         authority = Authority(folder / "ca")
         certificate = authority.issue(HOST)
-        async with open_sink(folder / "sink", *certificate, None, installed_sink()) as sink:
+        kind = SinkKind.OWN if options.delay else installed_sink()
+        async with open_sink(folder / "sink", *certificate, None, kind, options.delay) as sink:
             settings, environment = settings_for_parts(
                 data_dir=folder / "data", port=free_port(), alert_rate="off", link_check="off", admin_key=ADMIN_KEY,
                 worker_processes=options.processes, window=options.window, prekeys=prekeys,
@@ -159,7 +160,8 @@ async def measure(options: argparse.Namespace, readers: int, prekeys: int) -> li
             async with running(settings, lambda _: None, environment, folder) as supervisor:
                 server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
                 machine = Machine(supervisor, sink.pid)
-                same = {"readers": readers, "prekeys": prekeys, "window": settings.window}
+                same: dict[str, Any] = {"readers": readers, "prekeys": prekeys, "window": settings.window}
+                same["delay_ms"] = options.delay
                 same["store_bytes"] = await fill(settings, readers, server.key_id)
                 rows = []
                 for _ in range(options.rounds):
@@ -210,6 +212,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1, help="of each of the two workers that send")
     parser.add_argument("--window", type=int, default=100)
+    parser.add_argument("--delay", type=int, default=0, help="ms until the sink answers; then it is one of our own")
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--plot", metavar="FILE", help="what a message costs by the size of the audience, as SVG")

@@ -17,6 +17,7 @@ from tocsin.cli.up import running, settings_for_parts
 from tocsin.settings import Settings
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.models import BrowserView
+from tocsin.store.client import Server
 from tocsin.store.store import Store
 
 ADMIN_KEY = "an-admin-key-for-tests-and-nothing-else"
@@ -62,6 +63,10 @@ class Town:
         async for key in redis.scan_iter(count=1000):
             if not key.startswith((b"{profiles}", b"{site}:", b"{keys}")):
                 await redis.delete(key)
+        # Made for readers who are gone; a shard that has enough is looked through once an hour only.
+        async with Server(self.settings.prekey_server).redis as prekeys:
+            async for key in prekeys.scan_iter(match="*:prekeys:*", count=1000):
+                await prekeys.delete(key)
         await self.simulator.clear_faults()
         await self.simulator.delete_browsers()
         await self.simulator.clear_log()

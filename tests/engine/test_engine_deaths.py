@@ -10,8 +10,8 @@ from tocsin.simulator.faults import DelayFault
 from town import ALERT, WAIT_SECONDS, Town
 
 COUNT = 600
-# One push service at work has three quarters of the process's window, which is 100: the rest is for whoever comes next.
-IN_FLIGHT = 75
+# One push service at work has half of the process's window, which is 100: the rest is for whoever comes next.
+IN_FLIGHT = 50
 
 
 async def _half_way(town: Town) -> tuple[str, list[str]]:

@@ -53,4 +53,4 @@ async def test_a_small_last_window_leaves_room(servers: Settings) -> None:
 
     await runtime.close()
     assert sum(size for size, _ in sender.seen) == READERS
-    assert sender.seen[-2:] == [(75, False), (15, True)]
+    assert sender.seen[-2:] == [(50, False), (40, True)]

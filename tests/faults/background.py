@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from faults.catalogue import FAULTS
 from faults.lanes import Job, Lanes
@@ -54,17 +55,22 @@ class Background:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                told = json.loads(line)
-                future = self._results[told["fault"]]
-                if "broken" in told:
-                    future.set_exception(RuntimeError(told["broken"]))
-                else:
-                    future.set_result(Result(**told))
-        for name, future in self._results.items():
-            if not future.done():
-                future.set_exception(RuntimeError(f"ended before {name!r}: {self._errors.read_text()[-3000:]}"))
+        try:
+            with self._process.stdout as lines:
+                for line in lines:
+                    self._hear(json.loads(line))
+        finally:
+            # However it ended, nobody waits for what will not come.
+            for name, future in self._results.items():
+                if not future.done():
+                    future.set_exception(RuntimeError(f"ended before {name!r}: {self._errors.read_text()[-3000:]}"))
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        future = self._results[told["fault"]]
+        if "broken" in told:
+            future.set_exception(RuntimeError(told["broken"]))
+        else:
+            future.set_result(Result(**told))
 
 
 def tell(job: Job, result: Result | Exception) -> None:

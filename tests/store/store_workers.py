@@ -185,6 +185,7 @@ class FreePermits:
         return True
 
     async def give_back(self, *_: object) -> None: ...
+    async def spare(self, *_: object) -> None: ...
 
     async def take(self, _: Lane, wanted: int, __: bool = False) -> int:
         return min(2, wanted)

@@ -99,8 +99,8 @@ class Permits:
     async def take(self, lane: Lane, wanted: int, urgent: bool = False) -> int:
         """As many as are wanted, up to a window's part of what is left for this lane; 0 after a second without any.
 
-        A quarter, or where many are at work one share more than there are, is left: whoever comes next need not wait
-        for a window that hangs. The alerts at one push service share it equally.
+        There is one share more than push services at work: whoever comes next need not wait for a window that hangs.
+        The alerts at one push service share it equally.
         """
         async with self._freed:
             with suppress(TimeoutError):
@@ -157,11 +157,12 @@ class Permits:
         return self._proven.get(push_service, 0.0) > time.monotonic()
 
     def _share(self, push_service: str) -> int:
-        """Of one push service: three quarters for all that are at work, until a share for one more leaves them more."""
+        """Of one push service. Half for one alone: where it begins to refuse our key, two processes have made a hundred
+        requests before anybody knows."""
         if not self._is_proven(push_service):
             return max(1, self._most // _UNPROVEN)
         at_work = {name for (_, name), shards in self._shards.items() if shards > 0 and self._is_proven(name)}
-        return max(1, self._most * 3 // 4 // max(1, len(at_work)), self._most // (len(at_work) + 1))
+        return max(1, self._most // (len(at_work) + 1))
 
     def _fair(self, lane: Lane, urgent: bool) -> int:
         """Of one alert at its push service. Who waits for something urgent takes no part of what it may have."""
