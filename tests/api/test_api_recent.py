@@ -91,8 +91,9 @@ async def test_what_was_scheduled_long_ago_is_as_new_as_its_sending(api: Served)
         older = an_alert(now=now - timedelta(days=8, seconds=number))
         await api.store.alerts.queue(older, f"a-key-of-sixteen-{number}")
     others = [(await api.queue({"headline": f"No {number}"})).json["id"] for number in range(3)]
-    for alert_id in (*others, old.id):
-        await api.store.runs.begin(alert_id, {}, clock.now(), now + timedelta(days=1))
+    for place, alert_id in enumerate((*others, old.id)):
+        begins_at = now + timedelta(milliseconds=place)
+        await api.store.runs.begin(alert_id, {}, begins_at, now + timedelta(days=1))
         assert await api.store.alerts.close(alert_id, AlertState.SENT, {"deferred": 0}, 0, None)
 
     await shows(api, old.id, *others[::-1])
