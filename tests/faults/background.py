@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -74,8 +75,11 @@ class Background:
 
 
 def tell(job: Job, result: Result | Exception) -> None:
-    broken = {"fault": job.fault.name, "broken": f"{type(result).__name__}: {result}"}
-    print(json.dumps(asdict(result) if isinstance(result, Result) else broken), flush=True)  # noqa: T201
+    if isinstance(result, Result):
+        told = asdict(result)
+    else:
+        told = {"fault": job.fault.name, "broken": "".join(traceback.format_exception(result)[-12:])}
+    print(json.dumps(told), flush=True)  # noqa: T201
 
 
 async def work(names: Sequence[str]) -> None:

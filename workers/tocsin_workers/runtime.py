@@ -34,6 +34,9 @@ from tocsin_workers.prekeys import Stock
 
 log = structlog.get_logger()
 
+# Celery ends a process that is not up within four seconds.
+_PREPARE_SECONDS = 1.0
+
 # A window makes some thousands of objects, and next to none in circles.
 _COLLECT_EVERY = 50_000
 
@@ -70,9 +73,10 @@ class Runtime:
 
         async def make() -> Runtime:
             runtime = cls(settings, app, stopping)
-            with suppress(Unavailable):  # it will be there later, or be missed then
-                await runtime.store.server.prepare()
-                await runtime.prekeys.prepare()
+            with suppress(Unavailable, TimeoutError):  # a store that is away will be there later, or be missed then
+                async with asyncio.timeout(_PREPARE_SECONDS):
+                    await runtime.store.server.prepare()
+                    await runtime.prekeys.prepare()
             return runtime
 
         runtime = runner.run(make())
