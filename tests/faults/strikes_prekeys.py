@@ -19,18 +19,18 @@ from town import WAIT_SECONDS, free_port
 
 @fault("workers killed while prekeys are in use", after_lease)
 async def killed_with_prekeys(scene: Scene) -> None:
-    await _stocked(scene)
+    stock = await _stocked(scene)
     await scene.under_way()
-    await _require_use(scene)
+    await _require_use(scene, stock)
     scene.kill_workers(scene.rng.choice(SENDING))
     await scene.send()
 
 
 @fault("prekey server killed", after_restart)
 async def server_killed(scene: Scene) -> None:
-    await _stocked(scene)
+    stock = await _stocked(scene)
     await scene.under_way()
-    await _require_use(scene)
+    await _require_use(scene, stock)
     scene.strike()
     await ended(scene.town.part("cache"))
     await scene.send()
@@ -39,11 +39,11 @@ async def server_killed(scene: Scene) -> None:
 @fault("prekey server restored from a dump", after_restart)
 async def dump_restored(scene: Scene) -> None:
     """With all that was used since."""
-    await _stocked(scene)
+    stock = await _stocked(scene)
     async with _server(scene) as server:
         await server.redis.save()
     await scene.under_way()
-    await _require_use(scene)
+    await _require_use(scene, stock)
     scene.strike()
     await ended(scene.town.part("cache"))
     await scene.town.until_back()
@@ -88,15 +88,17 @@ async def _stock(scene: Scene) -> tuple[int, int]:
         await prekeys.close()
 
 
-async def _stocked(scene: Scene) -> None:
+async def _stocked(scene: Scene) -> int:
+    """How many there are when there are enough; some may be of readers who left."""
     async with asyncio.timeout(WAIT_SECONDS):
         while (stock := await _stock(scene))[0] < stock[1]:
             await asyncio.sleep(0.1)
+    return stock[0]
 
 
-async def _require_use(scene: Scene) -> None:
-    there, wanted = await _stock(scene)
-    scene.require(there < wanted, "no prekey was used")
+async def _require_use(scene: Scene, stock: int) -> None:
+    there, _ = await _stock(scene)
+    scene.require(there < stock, "no prekey was used")
 
 
 @asynccontextmanager
