@@ -1,7 +1,10 @@
 """A worker inside the test: the real runtime, with a sender and wake-ups of the test's own."""
 
+from collections.abc import Sequence
+
+from tocsin.domain.deliveries import Answer
 from tocsin.jobs import WakeUps, celery_app
-from tocsin.push.sender import Sender
+from tocsin.push.sender import Envelope, OnAnswer, Sender
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import Settings
 from tocsin_workers.runtime import Runtime
@@ -27,3 +30,11 @@ async def a_runtime(settings: Settings, sender: Sender | None = None, *, only_pl
         await runtime.sender.close()
         runtime.sender = sender
     return runtime
+
+
+def accept_all(envelopes: Sequence[Envelope], on_answer: OnAnswer | None) -> list[Answer]:
+    """What a Sender gives whose push services take everything."""
+    for number in range(len(envelopes)):
+        if on_answer is not None:
+            on_answer(number, Answer(201))
+    return [Answer(201)] * len(envelopes)

@@ -1,6 +1,7 @@
 """Every sink takes whole requests over TLS and answers 201, so that the legs' figures mean the same."""
 
 import asyncio
+import os
 import ssl
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def skip_unless_installed(kind: SinkKind) -> None:
-    if kind is SinkKind.NGINX and installed_sink() is not kind:
+    if kind is SinkKind.NGINX and installed_sink() is not kind and "CI" not in os.environ:
         pytest.skip("nginx is not installed")
 
 

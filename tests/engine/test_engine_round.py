@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bulk import a_browser, fill, preferences
-from hands import a_runtime
+from hands import a_runtime, accept_all
 from samples import an_alert
 from simulated_clock import SimClock
 from tocsin import clock
@@ -46,10 +46,7 @@ class SlowPushService:
         if self._slow:
             self._slow -= 1
             await asyncio.sleep(0.6)
-        for number in range(len(envelopes)):
-            if on_answer is not None:
-                on_answer(number, Answer(201))
-        return [Answer(201)] * len(envelopes)
+        return accept_all(envelopes, on_answer)
 
     async def close(self) -> None:
         pass

@@ -11,7 +11,8 @@ from tocsin.domain.errors import Unavailable
 from tocsin.settings import Settings
 from tocsin.store import prekeys as module
 from tocsin.store.client import Server
-from tocsin.store.prekeys import KEEP_SECONDS, Leave, Prekeys, PrekeySecret
+from tocsin.store.prekeys import KEEP_SECONDS, SEALS, Leave, Prekeys
+from tocsin.store.secret import Secret
 from tocsin.store.store import Store
 
 SHARD = "fcm.0"
@@ -227,4 +228,4 @@ async def test_no_call_is_repeated(servers: Settings, server: Server, prekeys: P
 async def test_the_secret_is_made_once(store: Store) -> None:
     secret = await store.prekey_secret.load()
     assert len(secret) == 32
-    assert await PrekeySecret(store.server).load() == secret
+    assert await Secret(store.server, SEALS).load() == secret

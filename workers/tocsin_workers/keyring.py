@@ -8,7 +8,8 @@ from tocsin.domain.errors import Unavailable
 from tocsin.domain.subscriptions import Record
 from tocsin.push.encryption import MessageKey, derive
 from tocsin.push.prekeys import Seal, day_of
-from tocsin.store.prekeys import Prekeys, PrekeySecret
+from tocsin.store.prekeys import Prekeys
+from tocsin.store.secret import Secret
 from tocsin_workers.counting import Counting
 
 
@@ -44,7 +45,7 @@ class Keyring:
 class Keyrings:
     """`counting` is told of each message whether it had a prekey, unless they are turned off."""
 
-    def __init__(self, prekeys: Prekeys, secret: PrekeySecret, counting: Counting) -> None:
+    def __init__(self, prekeys: Prekeys, secret: Secret, counting: Counting) -> None:
         self._prekeys = prekeys
         self._secret = secret
         self._counting = counting if prekeys.layers else None

@@ -30,7 +30,8 @@ MAKE_SECONDS = 1.0
 LEAVE_MS = 10_000
 KEEP_SECONDS = 7 * 86_400
 
-_KEY = "{site}:prekey-secret"
+# What the entries' seals are made from is in the store: the prekey server's memory alone opens nothing.
+SEALS = "{site}:prekey-secret"
 # A shard's string begins with its stock in digits and the life of the server that it was written in.
 _STOCK_DIGITS, _SHARD_HEAD_SIZE = 8, 48
 _HEAD_SIZE = 4
@@ -52,21 +53,6 @@ class Leave:
     token: str
     life: bytes
     heads: Sequence[Sequence[bytes]]
-
-
-class PrekeySecret:
-    """What the entries' seals are made from: in the store, so that the prekey server's memory alone opens nothing."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._secret: bytes | None = None
-
-    async def load(self) -> bytes:
-        if self._secret is None:
-            async with answering():
-                await self._server.redis.set(_KEY, secrets.token_bytes(32), nx=True)
-                self._secret = await self._server.redis.get(_KEY)
-        return self._secret
 
 
 class Prekeys:

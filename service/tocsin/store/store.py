@@ -13,13 +13,14 @@ from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
 from tocsin.store.packing import Packing
 from tocsin.store.pauses import Pauses
-from tocsin.store.prekeys import PrekeySecret
+from tocsin.store.prekeys import SEALS
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
 from tocsin.store.receipts import Receipts
 from tocsin.store.runs import Runs
 from tocsin.store.schema import Schema
+from tocsin.store.secret import Secret
 from tocsin.store.storms import Storms
 from tocsin.store.subscriptions import Subscriptions
 from tocsin.store.tokens import TokenSecret
@@ -43,7 +44,7 @@ class Store:
         self.numbers = Numbers(self.server)
         self.packing = Packing(self.server)
         self.pauses = Pauses(self.server)
-        self.prekey_secret = PrekeySecret(self.server)
+        self.prekey_secret = Secret(self.server, SEALS)
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
