@@ -23,6 +23,7 @@ CHROMIUM = found("chromium", "chromium-browser")
 
 needs_firefox = pytest.mark.skipif(FIREFOX is None and "CI" not in os.environ, reason="no Firefox on this machine")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium on this machine")
+needs_desktop = pytest.mark.skipif(found("dbus-daemon") is None and "CI" not in os.environ, reason="no D-Bus here")
 
 
 def firefox_preferences(autopush_url: str, permission: Permission) -> dict[str, str | float | bool]:
