@@ -22,7 +22,7 @@ from tocsin.api.preferring import prefer, while_changed
 from tocsin.api.proof import proven
 from tocsin.api.route import ANSWER_SECONDS, answer
 from tocsin.domain.deliveries import Outcome, classify
-from tocsin.domain.errors import NotFound
+from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.levels import Level
 from tocsin.domain.payload import own_test
 from tocsin.domain.preferences import PreferencesPatch
@@ -89,9 +89,12 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
     async with asyncio.timeout(ANSWER_SECONDS):  # only the push may take longer
         kept = await proven(call)
         await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
+    server = services.keys.of(kept.record.vapid_key_id)
+    if server is None:
+        raise Conflict("this browser subscribed with a key of ours that is not here any more; subscribe again")
     pushed = await push_once(
         services.sender,
-        services.application_server,
+        server,
         kept.record,
         own_test(services.settings.site_name, f"{services.settings.url}/"),
         ttl=TEST_TTL,
