@@ -64,6 +64,7 @@ class Runtime:
         self.keyrings = Keyrings(self.prekeys, self.store.prekey_secret, self.counting)
         self.stock = Stock(self.store, self.prekeys, self.keyrings, self.counting, stopping)
         self.mended_at = -math.inf  # by the clock that never goes back
+        self.looked_for_inactive_at = -math.inf
         self._alerts: dict[str, Alert] = {}
         self._runner: asyncio.Runner
 

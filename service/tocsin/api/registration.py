@@ -11,6 +11,7 @@ from tocsin.api.call import Call
 from tocsin.api.consent import agree, check_consent
 from tocsin.api.models import Registered, Registration
 from tocsin.api.preferring import prefer, while_changed
+from tocsin.api.proof import note_seen
 from tocsin.api.route import answer
 from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.preferences import Preferences
@@ -36,6 +37,7 @@ async def register(call: Call[Registration]) -> web.Response:
         return await agree(call, kept), status
 
     kept, status = await while_changed(keep)
+    await note_seen(store, kept)
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
     return answer(registered, status)

@@ -181,7 +181,7 @@ async def _proxy(settings: Settings) -> list[Finding]:
         f"{address} sends X-Forwarded-For and is not trusted, so all readers behind it count as one address: "
         f"name it in {PREFIX}TRUSTED_PROXIES if it is your proxy"
     )
-    return [Finding("proxy", None if is_public(address) else False, detail)]
+    return [Finding("proxy", None if is_public(address.partition("/")[0]) else False, detail)]
 
 
 async def _push_services(settings: Settings) -> list[Finding]:

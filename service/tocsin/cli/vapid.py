@@ -63,7 +63,8 @@ def list_(as_json: AsJson = False) -> None:
         return
     table = Table(Column("Id", no_wrap=True), "State", "Subscriptions", Column("Public key", no_wrap=True), box=None)
     for row in rows:
-        table.add_row(row["id"], row["state"], f"{row['subscriptions']:,}", row["public_key"] or "not here")
+        public_key = row["public_key"] or "not here"
+        table.add_row(str(row["id"]), str(row["state"]), f"{row['subscriptions']:,}", str(public_key))
     console().print(table)
 
 
