@@ -118,6 +118,13 @@ class Settings(BaseSettings):
         Keeping.AGGREGATE,
         description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
     )
+    receipt_rate: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share of browsers that are asked for receipts of an alert; 0: none.",
+    )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
     )
@@ -254,6 +261,11 @@ class Settings(BaseSettings):
     @cached_property
     def approval_levels(self) -> frozenset[Level]:
         return frozenset(map(Level, self.approval))
+
+    @cached_property
+    def receipts_asked(self) -> float:
+        """The share of browsers that are to send receipts, 0 where none are kept."""
+        return 0.0 if self.receipts is Keeping.OFF else self.receipt_rate
 
     @cached_property
     def vapid_file(self) -> Path:
