@@ -88,13 +88,16 @@ export class Tocsin extends EventTarget {
     const given = serviceWorker instanceof ServiceWorkerRegistration;
     this.#registration = given ? serviceWorker : await this.#registerWorker(serviceWorker);
     this.#record = this.#kept();
+    // A visit is a time to tell what the worker was ended over; it wakes for a message only.
+    this.#registration.active?.postMessage({ tocsin: "visit" });
     navigator.permissions?.query({ name: "notifications" }).then((status) => {
       status.addEventListener("change", () => this.#check());
     }, () => null);
     await this.#check();
   }
 
-  #registerWorker(url = this.#url("sw.js")) {
+  #registerWorker(given = this.#url("sw.js")) {
+    const url = new URL(given, location.href);
     const scope = new URL(".", url).pathname;
     return navigator.serviceWorker.register(url, { scope, updateViaCache: "none" });
   }
