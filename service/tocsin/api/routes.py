@@ -153,7 +153,7 @@ ROUTES: tuple[Route, ...] = (
     _page("/", pages.page("reader.html"), "The readers' page"),
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
-    _page("/sw.js", pages.root_asset("sw.js"), "The service worker"),
+    _page("/sw.js", pages.service_worker, "The service worker"),
     _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
     _page("/manifest.webmanifest", pages.manifest, "The web app manifest"),
     _page("/assets/{name}", pages.asset, "What the pages need", readers=True),

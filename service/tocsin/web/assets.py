@@ -11,6 +11,7 @@ from typing import Final
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "css": "text/css; charset=utf-8",
+        "json": "application/json; charset=utf-8",
         "js": "text/javascript; charset=utf-8",
         "png": "image/png",
         "svg": "image/svg+xml; charset=utf-8",
@@ -27,16 +28,15 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-SERVICE_WORKER_HEADERS: Final[Mapping[str, str]] = MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/"})
-
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("sw.js", "tocsin.js", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("tocsin.js", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
     name: str
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: ASSET_HEADERS, repr=False)
 
     @property
     def content_type(self) -> str:
@@ -46,10 +46,6 @@ class Asset:
     def etag(self) -> str:
         """A strong entity tag, with its quotes."""
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return SERVICE_WORKER_HEADERS if self.name == "sw.js" else ASSET_HEADERS
 
 
 def _packaged() -> dict[str, Asset]:
