@@ -19,14 +19,16 @@ async function renew({ oldSubscription, newSubscription }) {
   await keep(RECORD, { ...registered, endpoint: subscription.endpoint });
 }
 
+/** The preferences go along: where the service knows the old one no more, they are all that is left of them. */
 async function register(subscription, record) {
   const post = (body) => answered("v1/subscriptions", { method: "POST", body: { subscription, ...body } });
   if (!record?.token) return post({});
+  const replaces = { id: record.id, token: record.token };
   try {
-    return await post({ replaces: { id: record.id, token: record.token } });
+    return await post({ replaces, preferences: record.preferences ?? {} });
   } catch (error) {
-    // The old one may be gone there already; the reader's choices are known here as well.
-    if (!(error.status >= 400 && error.status < 500) || error.status === 429) throw error;
-    return post({ preferences: record.preferences ?? {} });
+    // A topic among them may be gone, and then what the service has of them will do.
+    if (error.status !== 422) throw error;
+    return post({ replaces });
   }
 }
