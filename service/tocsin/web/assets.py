@@ -8,12 +8,15 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
+from tocsin.web.joined import joined, parts
+
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "css": "text/css; charset=utf-8",
-        "json": "application/json; charset=utf-8",
         "js": "text/javascript; charset=utf-8",
+        "json": "application/json",
         "png": "image/png",
+        "ts": "text/plain; charset=utf-8",
         "svg": "image/svg+xml; charset=utf-8",
         "webmanifest": "application/manifest+json; charset=utf-8",
     }
@@ -29,7 +32,7 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("tocsin.js", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,19 @@ class Asset:
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
 
 
+SDK: Final = "tocsin.js"
+
+_STATIC: Final = files("tocsin.web").joinpath("static")
+
+
+def source(name: str) -> str:
+    """A text file as it is written; `asset` gives it as it is served."""
+    return _STATIC.joinpath(name).read_text(encoding="utf-8")
+
+
 def _packaged() -> dict[str, Asset]:
-    entries = files("tocsin.web").joinpath("static").iterdir()
-    return {entry.name: Asset(entry.name, entry.read_bytes()) for entry in entries if entry.is_file()}
+    found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
+    return {**found, SDK: Asset(SDK, joined(SDK, source).encode())}
 
 
 _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())
@@ -63,6 +76,11 @@ def asset(path: str) -> Asset | None:
 
 def names() -> frozenset[str]:
     return frozenset(_ASSETS)
+
+
+def sdk_parts() -> frozenset[str]:
+    """The modules that `tocsin.js` is made of."""
+    return frozenset(parts(SDK, source))
 
 
 def manifest(site_name: str) -> Asset:
