@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import BrowserContext, CDPSession, Page, Worker
+from playwright.async_api import BrowserContext, CDPSession, Page, Worker, expect
 
 from samples import POINT, base64url
 from tocsin.api.app import make_app
@@ -130,6 +130,13 @@ class Reader:
             while not (record := await self.page.evaluate(script)):
                 await asyncio.sleep(0.02)
         return dict(record)
+
+
+async def subscribe(page: Page) -> None:
+    """By hand: the button, the panel as it is offered, the browser's prompt."""
+    await page.get_by_role("button", name="Get alerts").click()
+    await page.get_by_role("button", name="Turn on alerts").click()
+    await expect(page.get_by_text("Alerts are on")).to_be_visible()
 
 
 @asynccontextmanager

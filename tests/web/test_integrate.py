@@ -9,9 +9,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from newsstand import EXAMPLES, WRITTEN, Newsstand, open_newsstand, push, reading
+from newsstand import EXAMPLES, WRITTEN, Newsstand, open_newsstand, push, reading, subscribe
 from playwright.async_api import BrowserContext
-from test_service_worker_sites import subscribe
 
 from browsers import needs_chromium
 from tocsin.settings import Settings
@@ -27,7 +26,7 @@ pytestmark = [pytest.mark.browser, needs_chromium, needs_nginx]
 async def proxied(folder: Path, api: int, site: int, alerts: int) -> AsyncIterator[None]:
     """nginx with the configuration of the example, on these ports."""
     shutil.copytree(EXAMPLES / "plain-site", folder / "site")
-    for path in folder.glob("site/**/*.js"):
+    for path in [folder / "site" / "index.html", folder / "site" / "tocsin" / "sw.js"]:
         path.write_text(path.read_text().replace(WRITTEN, f"http://localhost:{alerts}"))
     lines = (EXAMPLES / "caching-proxy" / "nginx.conf").read_text()
     for written, port in (("8480", site), ("8481", alerts), ("8080", api)):

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from newsstand import STORY, SUBSCRIBING, Newsstand, open_newsstand, push, reading
-from playwright.async_api import BrowserContext, Page, expect
+from newsstand import STORY, SUBSCRIBING, Newsstand, open_newsstand, push, reading, subscribe
+from playwright.async_api import BrowserContext
 
 from browsers import needs_chromium
 from samples import an_alert
@@ -42,11 +42,6 @@ VIOLATIONS = """() => {
   self.refused = [];
   self.addEventListener("securitypolicyviolation", (event) => self.refused.push(event.blockedURI));
 }"""
-
-
-async def subscribe(page: Page) -> None:
-    await page.get_by_role("button", name="Breaking news").click()
-    await expect(page.get_by_role("status")).to_have_text("subscribed")
 
 
 @pytest.fixture
