@@ -170,14 +170,14 @@ async def reading(browser: BrowserContext, url: str, go: Callable[[Page], Awaita
 
 
 def site_of(example: str, service: str, policy: str = "") -> web.Application:
-    """The files of an example for this service; `policy` is on each of them, `{alerts}` in it the service's origin."""
+    """The files of an example, or of a folder, for this service; `policy` comes with each, `{alerts}` its origin."""
     origin = "/".join(service.split("/")[:3])
 
     async def file(request: web.Request) -> web.Response:
         path = EXAMPLES / example / (request.match_info["path"] or "index.html")
         if not path.is_file():
             raise web.HTTPNotFound
-        types = {".html": "text/html", ".js": "text/javascript"}
+        types = {".html": "text/html", ".js": "text/javascript", ".json": "application/json"}
         headers = {"Content-Security-Policy": policy.replace("{alerts}", origin)} if policy else {}
         text = path.read_text().replace(WRITTEN, service)
         return web.Response(text=text, content_type=types[path.suffix], headers=headers)

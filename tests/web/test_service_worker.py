@@ -92,6 +92,18 @@ async def test_where_a_browser_knows_no_tags_the_older_of_a_chain_is_closed(read
     await reader.on_screen("Another", "Rates down")
 
 
+async def test_the_console_says_whose_word_receipts_are(reader: Reader) -> None:
+    script = """async (receipts) => {
+      const { drawProgress } = await import("/alerts/assets/progress.js");
+      const element = document.createElement("div");
+      drawProgress(element, { state: "sent", progress: { eligible: 9, accepted: 9, receipts } });
+      return [...element.querySelectorAll("section")].map((each) => each.textContent);
+    }"""
+    told = {"shown": 7, "clicked": 2, "closed": 0}
+    assert await reader.page.evaluate(script, told) == ["By the browsers that tell us7shown2clicked"]
+    assert await reader.page.evaluate(script, dict.fromkeys(told, 0)) == []
+
+
 async def test_a_click_opens_only_the_webs_own_addresses(reader: Reader) -> None:
     async def click(navigate: object, action: str = "", actions: dict[str, str] | None = None) -> list[str]:
         data = {"tocsin": {}, "navigate": navigate, "actions": actions or {}}

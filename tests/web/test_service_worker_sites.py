@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from newsstand import STORY, SUBSCRIBING, Newsstand, open_newsstand, push, reading, subscribe
+from newsstand import EXAMPLES, STORY, SUBSCRIBING, WRITTEN, Newsstand, open_newsstand, push, reading, subscribe
 from playwright.async_api import BrowserContext
 
 from browsers import needs_chromium
@@ -18,6 +18,7 @@ from tocsin.domain.subscriptions import parse_public_id
 from tocsin.settings import Settings
 from tocsin.store.store import Store
 from tocsin.store.subscriptions import Kept
+from tocsin.web import asset, service_worker
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -37,6 +38,19 @@ EVENTS = """() => {
     ask.call(this, Promise.resolve(work).finally(() => { noted[1] = true; }));
   };
   Math.random = () => 0.01;
+}"""
+ALL_DONE = "self.events.length > 0 && self.events.every(([, done]) => done) && self.events.splice(0)"
+FIRST_WORDS = "Rates up"
+JOURNAL = """async () => {
+  const cache = await caches.open("tocsin");
+  const { url } = (await cache.keys()).find((each) => each.url.endsWith("_tocsin/journal"));
+  return (await cache.match(url)).text();
+}"""
+UNSUBSCRIBED = """async () => {
+  const cache = await caches.open("tocsin");
+  const { url } = (await cache.keys()).find((each) => each.url.endsWith("_tocsin/subscription"));
+  localStorage.clear();
+  await cache.delete(url);
 }"""
 VIOLATIONS = """() => {
   self.refused = [];
@@ -82,10 +96,37 @@ async def test_a_sites_own_worker_goes_on_as_before(browser: BrowserContext, own
         assert await reader.happens("notificationclick", ours) == [STORY]
         # Theirs shows something for a push without a payload, so ours does not; and where theirs fails, ours does.
         await reader.worker.evaluate(SUBSCRIBED, (await reader.kept())["endpoint"])
-        assert (await reader.pushed())["title"] == "The Example"
-        await reader.push("not json")
-        titles = [shown["title"] for shown in await reader.shown()]
-        assert titles == ["Tocsin: there is news"]
+        await reader.worker.evaluate(EVENTS)
+        for data, title in (("", "The Example"), ("not json", "Tocsin: there is news")):
+            await reader.push(data)
+            async with asyncio.timeout(20):
+                while not await reader.worker.evaluate(ALL_DONE):
+                    await asyncio.sleep(0.02)
+            assert [shown["title"] for shown in await reader.shown()] == [title]
+
+
+async def test_a_copy_of_all_on_the_site_itself_does_too(
+    browser: BrowserContext, servers: Settings, store: Store, tmp_path: Path
+) -> None:
+    page = (EXAMPLES / "plain-site" / "index.html").read_text()
+    copies = {"index.html": page.replace(f"{WRITTEN}/tocsin.js", "/js/tocsin.js")}
+    for name in ("tocsin.js", "words-en.json", "words-ar.json"):
+        found = asset(name)
+        assert found is not None
+        copies["js/" + ("assets/" if name.startswith("words") else "") + name] = found.body.decode()
+    copies["tocsin/sw.js"] = service_worker(f"{WRITTEN}/").body.decode()
+    for name, text in copies.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    policy = "default-src 'none'; script-src 'self'; connect-src 'self' {alerts}; img-src {alerts}"
+    async with (
+        open_newsstand(servers, tmp_path / "data", str(tmp_path / "site"), policy) as copied,
+        reading(browser, copied.site, subscribe) as reader,
+    ):
+        assert (await reader.pushed(push(ALERT)))["icon"] == f"{copied.settings.url}/assets/icon-192.png"
+        assert [line for line in copied.asked if ".js" in line or "words" in line] == []
+        assert copied.asked.count("POST /v1/subscriptions 201") == 1
 
 
 async def test_a_story_is_muted_and_unmuted_and_failure_is_told(browser: BrowserContext, plain: Newsstand) -> None:
@@ -174,4 +215,11 @@ async def test_receipts_are_told_once_and_name_nobody(browser: BrowserContext, p
         await reader.page.reload()
         await plain.until_asked("POST /v1/receipts 204", 3)
         assert plain.times("POST /v1/receipts") == 3
+        # Who unsubscribes leaves nothing behind, from the next visit on.
+        assert FIRST_WORDS in await reader.page.evaluate(JOURNAL)
+        await reader.page.evaluate(UNSUBSCRIBED)
+        await reader.page.reload()
+        async with asyncio.timeout(20):
+            while FIRST_WORDS in await reader.page.evaluate(JOURNAL):
+                await asyncio.sleep(0.02)
         assert plain.times("OPTIONS /v1/receipts") == 0

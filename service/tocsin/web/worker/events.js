@@ -53,7 +53,8 @@ function watch() {
 /** Only where the subscription is the one that we keep; others show what is theirs in their turn. */
 async function whenNobodyElseShows(showOurs) {
   const anythingShown = watch();
-  const [record, subscription] = await Promise.all([kept(RECORD), self.registration.pushManager.getSubscription()]);
+  const current = self.registration.pushManager.getSubscription().catch(() => null);
+  const [record, subscription] = await Promise.all([kept(RECORD), current]);
   const mine = Boolean(record?.token) && record.endpoint === subscription?.endpoint;
   if (mine) await new Promise((resolve) => setTimeout(resolve, OTHERS_TURN));
   const seen = anythingShown();
@@ -113,9 +114,14 @@ self.addEventListener("message", (event) => {
   const word = event.data?.tocsin;
   if (word !== "receipts" && word !== "visit") return;
   event.stopImmediatePropagation();
-  if (word === "visit") event.waitUntil(freshSite().catch(() => null));
+  if (word === "visit") event.waitUntil(visited());
   event.waitUntil(sendReceipts());
 });
+
+async function visited() {
+  if (!(await kept(RECORD))) await forgetAll();
+  await freshSite().catch(() => null);
+}
 
 // Whether a newsroom's worker waits for its turn is for the newsroom to say.
 self.addEventListener("install", (event) => {

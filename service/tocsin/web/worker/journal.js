@@ -5,8 +5,17 @@ const MOST_CHAINS = 20;
 const MOST_IDS = 200;
 
 // Where storage is switched off, it lives as long as the worker.
-let memory = { shown: [], chains: {}, told: [], outbox: [] };
+let memory = nothing();
 let turn = Promise.resolve();
+
+function nothing() {
+  return { shown: [], chains: {}, told: [], outbox: [] };
+}
+
+/** Who is not subscribed any more leaves nothing here. */
+function forgetAll() {
+  return inJournal((journal) => Object.assign(journal, nothing()));
+}
 
 /**
  * One change after another, so that two pushes at once lose nothing of each other.

@@ -56,7 +56,8 @@ async function showAlert(notification) {
   if (!found.alert) return show(found.title, found.options);
   const { card, again } = await inJournal((journal) => newestOf(journal, found));
   await show(card.title, again ? { ...card.options, silent: true } : card.options, card.chain);
-  if (card.options.data.tells) await tell(card.options.data.tocsin.alert, "shown");
+  // It is on the screen: nothing that fails from here on may show anything more.
+  if (card.options.data.tells) await tell(card.options.data.tocsin.alert, "shown").catch(() => null);
 }
 
 /** Takes the place of what the chain had on the screen, also where a browser does not know tags (Safari). */
@@ -70,7 +71,10 @@ async function show(title, options, chain = null) {
     // A browser that refuses one of the options still shows the words and knows the address.
     await self.registration.showNotification(title, { body: options.body ?? "", tag: options.tag ?? "", data });
   }
-  if (chain === null) return;
+  if (chain !== null) await closeOlder(chain, stamp).catch(() => null);
+}
+
+async function closeOlder(chain, stamp) {
   for (const shown of await self.registration.getNotifications()) {
     const { tocsin, stamp: other } = shown.data ?? {};
     if (tocsin?.alert && other < stamp && chainOf(tocsin, shown.tag) === chain) shown.close();
