@@ -24,7 +24,7 @@ def test_it_knows_its_service_and_its_tag_follows_it() -> None:
 
 def test_its_policy_lets_it_ask_its_service_and_nobody_else() -> None:
     policy = service_worker("https://alerts.example.com:8443/news/").headers["Content-Security-Policy"]
-    assert policy == "default-src 'none'; connect-src 'self' https://alerts.example.com:8443; img-src 'self' https:"
+    assert "default-src 'none'; connect-src 'self' https://alerts.example.com:8443; img-src 'self' https:;" in policy
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

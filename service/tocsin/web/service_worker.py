@@ -45,5 +45,6 @@ def worker_words(language: str) -> dict[str, str]:
 def _headers(service: str) -> Mapping[str, str]:
     # A worker is bound by the policy that its own script came with: it asks the service and loads icons, no more.
     parts = urlsplit(service)
-    policy = f"default-src 'none'; connect-src 'self' {parts.scheme}://{parts.netloc}; img-src 'self' https:"
+    asked = f"connect-src 'self' {parts.scheme}://{parts.netloc}; img-src 'self' https:"
+    policy = f"default-src 'none'; {asked}; frame-ancestors 'none'"
     return MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/", "Content-Security-Policy": policy})
