@@ -26,7 +26,8 @@ p:empty { display: none; }
 :focus-visible, .choices :has(:focus-visible) { outline: 3px solid light-dark(#1a5fb4, #8cc0ff); outline-offset: -3px; }
 [tabindex]:focus { outline: none; }
 
-button, select, [type="time"] { font: inherit; min-height: 2.75rem; max-width: 100%; padding: .375rem .625rem; border: 1px solid var(--edge); border-radius: calc(var(--radius) * .6); background: var(--paper); color: var(--ink); }
+button, select, [type="time"] { font: inherit; min-height: 2.75rem; max-width: 100%; padding: .375rem .625rem; border: 1px solid var(--edge); border-radius: calc(var(--radius) * .6); background: none; color: var(--ink); }
+option { background: var(--paper); }
 button { padding: .375rem 1rem; border-radius: var(--tocsin-button-radius, 99px); font-weight: 600; cursor: pointer; }
 button:hover { border-color: var(--ink); }
 .primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
@@ -50,7 +51,7 @@ legend { float: inline-start; width: 100%; padding: 0; }
 legend + * { clear: both; }
 .topic { display: grid; grid-template-columns: 1fr minmax(0, 21rem); gap: .375rem 1rem; align-items: center; padding: .75rem 0; border-bottom: 1px solid var(--rule); }
 .topic small { display: block; }
-.topics { margin-bottom: .75rem; }
+.topic + .note, .topics + .note { margin-top: .75rem; }
 .choices { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); border: 1px solid var(--edge); border-radius: var(--radius); overflow: hidden; }
 .choices label { position: relative; display: grid; align-content: center; min-height: 3.25rem; padding: .25rem; text-align: center; line-height: 1.2; }
 .choices label + label { border-inline-start: 1px solid var(--rule); }
