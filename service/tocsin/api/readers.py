@@ -21,6 +21,7 @@ from tocsin.api.models import (
     Registered,
     Registration,
     Site,
+    SiteTopic,
     SubscriptionView,
     TestPushed,
 )
@@ -52,7 +53,8 @@ async def site(call: Call[BaseModel]) -> web.Response:
     described = Site(
         name=services.settings.site_name,
         application_server_key=services.application_server.public_key,
-        topics=await services.store.topics.all(),
+        language=services.settings.language,
+        topics=await _topics(call),
         levels=tuple(Level),
         default_preferences=await services.store.topics.default_preferences(),
         limits=Limits(headline=120, body=300, topics=MAX_TOPICS, body_bytes=MAX_BODY),
@@ -60,6 +62,11 @@ async def site(call: Call[BaseModel]) -> web.Response:
     etag = sha256(described.model_dump_json().encode()).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"', "Vary": "Origin"}
     return web.Response(status=304, headers=headers) if call.has(etag) else answer(described, headers=headers)
+
+
+async def _topics(call: Call[BaseModel]) -> tuple[SiteTopic, ...]:
+    topics, frequency = await call.services.store.topics.all(), call.services.frequency
+    return tuple([SiteTopic(**dict(topic), per_day=await frequency.per_day(topic.id)) for topic in topics])
 
 
 async def register(call: Call[Registration]) -> web.Response:
