@@ -8,11 +8,15 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
+from tocsin.web.joined import joined, parts
+
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "css": "text/css; charset=utf-8",
         "js": "text/javascript; charset=utf-8",
+        "json": "application/json",
         "png": "image/png",
+        "ts": "text/plain; charset=utf-8",
         "svg": "image/svg+xml; charset=utf-8",
         "webmanifest": "application/manifest+json; charset=utf-8",
     }
@@ -30,7 +34,7 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 SERVICE_WORKER_HEADERS: Final[Mapping[str, str]] = MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/"})
 
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("sw.js", "tocsin.js", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("sw.js", "tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,19 @@ class Asset:
         return SERVICE_WORKER_HEADERS if self.name == "sw.js" else ASSET_HEADERS
 
 
+SDK: Final = "tocsin.js"
+
+_STATIC: Final = files("tocsin.web").joinpath("static")
+
+
+def source(name: str) -> str:
+    """A text file as it is written; `asset` gives it as it is served."""
+    return _STATIC.joinpath(name).read_text(encoding="utf-8")
+
+
 def _packaged() -> dict[str, Asset]:
-    entries = files("tocsin.web").joinpath("static").iterdir()
-    return {entry.name: Asset(entry.name, entry.read_bytes()) for entry in entries if entry.is_file()}
+    found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
+    return {**found, SDK: Asset(SDK, joined(SDK, source).encode())}
 
 
 _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())
@@ -67,6 +81,11 @@ def asset(path: str) -> Asset | None:
 
 def names() -> frozenset[str]:
     return frozenset(_ASSETS)
+
+
+def sdk_parts() -> frozenset[str]:
+    """The modules that `tocsin.js` is made of."""
+    return frozenset(parts(SDK, source))
 
 
 def manifest(site_name: str) -> Asset:

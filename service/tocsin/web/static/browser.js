@@ -1,5 +1,8 @@
 // What this browser can do, and its ways with keys and workers.
 
+/** Where Tocsin is: this module is served in its folder of assets, and within tocsin.js beside that. */
+export const ROOT = new URL(import.meta.url.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
+
 /** @param {string} base64url */
 export const bytes = (base64url) =>
   Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
@@ -19,7 +22,7 @@ export const canPush = () =>
  * A subscription needs an active worker; `navigator.serviceWorker.ready` would wait for ever on a page outside its scope.
  * @param {ServiceWorkerRegistration} registration
  */
-export function active(registration) {
+function active(registration) {
   const worker = registration.installing ?? registration.waiting;
   if (registration.active || !worker) return Promise.resolve();
   return new Promise((resolve, reject) => {
@@ -28,4 +31,61 @@ export function active(registration) {
       if (worker.state === "redundant") reject(new Error("The service worker could not be installed."));
     });
   });
+}
+
+/** @param {URL} base @param {string|URL|ServiceWorkerRegistration} [given] */
+export async function worker(base, given) {
+  if (given instanceof ServiceWorkerRegistration) return given;
+  const usual = base.origin === location.origin ? new URL("sw.js", base) : "/tocsin/sw.js";
+  const url = new URL(given ?? usual, location.href);
+  const scope = new URL(".", url).pathname;
+  try {
+    return await navigator.serviceWorker.register(url, { scope, updateViaCache: "none" });
+  } catch (error) {
+    // Offline, or the script is out of reach for a moment: the worker of the last visit still does.
+    const had = await navigator.serviceWorker.getRegistration(scope).catch(() => null);
+    if (had?.scope === new URL(scope, location.href).href) return had;
+    throw error;
+  }
+}
+
+/** @param {PushSubscription} subscription @param {string} key */
+export function isMadeWith(subscription, key) {
+  const theirs = subscription.options?.applicationServerKey;
+  return !theirs || sameBytes(new Uint8Array(theirs), bytes(key));
+}
+
+/** @param {ServiceWorkerRegistration} registration @param {string} key @param {boolean} fresh  never the one there is */
+export async function pushSubscription(registration, key, fresh = false) {
+  await active(registration);
+  const { pushManager } = registration;
+  const current = await pushManager.getSubscription();
+  if (current && !fresh && isMadeWith(current, key)) return current;
+  // With another key, subscribe() would throw InvalidStateError.
+  await current?.unsubscribe();
+  return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) });
+}
+
+let last = Promise.resolve();
+
+/**
+ * One at a time, other tabs and the worker included; of this page alone where the browser has no locks for it.
+ * @template T
+ * @param {string} name
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function locked(name, work) {
+  let begun = false;
+  try {
+    return await navigator.locks.request(name, () => {
+      begun = true;
+      return work();
+    });
+  } catch (error) {
+    if (begun) throw error;
+    const turn = last.then(work);
+    last = turn.catch(() => null);
+    return turn;
+  }
 }

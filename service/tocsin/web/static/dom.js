@@ -10,7 +10,7 @@ export const $$ = (selector, root = document) => [...root.querySelectorAll(selec
  * An element: `h("p", { class: "small" }, "text")`. Functions under `on…` become listeners; false and null leave out.
  * @param {string} tag
  * @param {Record<string, unknown>} [attributes]
- * @param {...(Node|string|number|null|false)} children
+ * @param {...(Node|string|number|null|undefined|false)} children
  */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -19,7 +19,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== false).map((c) => (c instanceof Node ? c : String(c))));
+  element.append(...children.filter((child) => child != null && child !== false).map((c) => (c instanceof Node ? c : String(c))));
   return element;
 }
 

@@ -2,7 +2,7 @@
 import { stackedBar } from "./chart.js";
 import { h } from "./dom.js";
 import { clock, count, percent, pushServiceName, seconds, words } from "./format.js";
-import { OUTCOMES, SKIPPED } from "./words.js";
+import { OUTCOMES, SKIPPED } from "./desk-words.js";
 
 const parts = (counts) => Object.keys(OUTCOMES).map((kind) => ({ kind, value: counts?.[kind] ?? 0 }));
 
