@@ -102,7 +102,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
         cdp.on("ServiceWorker.workerRegistrationUpdated", lambda event: registrations.extend(event["registrations"]))
         await cdp.send("ServiceWorker.enable")
         await page.goto(str(server.make_url(f"{BASE}/")))
-        await page.wait_for_selector("#open-panel:visible")
+        await page.wait_for_selector("tocsin-subscribe")
         await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         worker = context.service_workers[0]
         await worker.evaluate(WRITE_DOWN)
