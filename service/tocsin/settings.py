@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tocsin.domain.consent import MAX_VERSION
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.languages import SiteLanguage
@@ -119,6 +120,12 @@ class Settings(BaseSettings):
     receipts: Keeping = Field(
         Keeping.AGGREGATE,
         description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
+    )
+    consent_text: str = Field(
+        "", max_length=2_000, description="What readers agree to; needed by RECEIPTS=individual. Empty: nothing is."
+    )
+    consent_text_version: str = Field(
+        "", description="The version of CONSENT_TEXT, kept with each consent. Another one asks readers again."
     )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
@@ -287,6 +294,21 @@ class Settings(BaseSettings):
         # Of the two thirds that are left before a window, some goes into making it ready and writing it down.
         if self.request_seconds > self.lease_seconds / 2:
             raise ValueError("REQUEST_SECONDS must be at most half of LEASE_SECONDS: no request may outlive it")
+        return self
+
+    @field_validator("consent_text_version")
+    @classmethod
+    def _consent_version(cls, value: str) -> str:
+        if value and not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{MAX_VERSION}}}", value):
+            raise ValueError(f"must be up to {MAX_VERSION} letters, digits and . _ -, such as 2026-03")
+        return value
+
+    @model_validator(mode="after")
+    def _consent_is_whole(self) -> Self:
+        if bool(self.consent_text.strip()) != bool(self.consent_text_version):
+            raise ValueError("CONSENT_TEXT and CONSENT_TEXT_VERSION go together: set both, or neither")
+        if self.receipts is Keeping.INDIVIDUAL and not self.consent_text_version:
+            raise ValueError("RECEIPTS=individual needs CONSENT_TEXT and CONSENT_TEXT_VERSION: readers agree first")
         return self
 
     @cached_property

@@ -12,6 +12,7 @@ from tocsin.api import (
     readers,
     receipts,
     recent,
+    registration,
     topics,
 )
 from tocsin.api.drafts import Approval
@@ -72,7 +73,7 @@ def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/site", readers.site, "What the site offers", "readers",
           {200: Site, 304: None}, readers=True, cache="no-cache"),
-    Route("POST", "/v1/subscriptions", readers.register, "Register a browser", "readers",
+    Route("POST", "/v1/subscriptions", registration.register, "Register a browser", "readers",
           {200: Registered, 201: Registered}, body=Registration, readers=True),
     Route("GET", SUBSCRIPTION, readers.read, "Read a subscription", "readers",
           {200: SubscriptionView}, readers=True, token=True),

@@ -12,7 +12,7 @@ _IMPORT: Final = re.compile(r'^(?:import|export) (?:\{ ([^}]*) \} from )?"\./(?:
 _EXPORTED: Final = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) )", re.MULTILINE)
 # A text keeps every character. No regular expression of the SDK holds a quote or two slashes; a test runs all of it.
 _TOKEN: Final = re.compile(r"""("(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/""", re.DOTALL)
-_SPACE: Final = re.compile(r"[ \t]*([{}()\[\];,:?=<>&|]+)[ \t]*")
+_SPACE: Final = re.compile(r"[ \t]*([{}()\[\];,:?=<>&|!+*/-]+)[ \t]*")
 _STYLE: Final = re.compile(r"(?<=^const CSS = `).*?(?=`;)", re.MULTILINE | re.DOTALL)
 
 
@@ -59,7 +59,7 @@ def _tight(code: str) -> str:
 
 def _squeezed(code: str) -> str:
     code = _SPACE.sub(r"\1", re.sub(r"\s*\n\s*", "\n", code))
-    return re.sub(r"(?<=[{(\[,;:?=])\n|\n(?=[})\].?:])", "", code)
+    return re.sub(r"(?<=[{(\[,;:?=])\n|\n(?=[})\].?:])", "", code).replace(";}", "}")
 
 
 def _tight_style(sheet: str) -> str:

@@ -34,15 +34,17 @@ export class Account {
 
   /**
    * @param {PushSubscription} subscription
-   * @param {{preferences: object, consent?: string, old: object|null}} options  `old`: the record that this one replaces
+   * @param {{preferences: object, consent?: boolean, old: object|null}} options
+   *   `consent`: given, or taken back; `old`: the record that this one replaces
    */
-  async register(subscription, { preferences, consent, old }) {
+  async register(subscription, { preferences, consent, old }, site) {
     const { id, token, endpoint } = old ?? {};
     const same = endpoint === subscription.endpoint;
     const body = { subscription: subscription.toJSON(), preferences };
     if (id && !same) body.replaces = { id, token };
-    if (consent) body.consent = { text_version: consent };
+    const version = consent && site.consent?.text_version;
+    if (consent !== undefined && site.consent) body.consent = version ? { text_version: version } : null;
     const answer = await request(new URL("v1/subscriptions", this.base), { method: "POST", body, token: same ? token : undefined });
-    await this.keep({ ...answer, endpoint: subscription.endpoint, ...(consent && { consent }) });
+    await this.keep({ ...answer, endpoint: subscription.endpoint, consent: body.consent === undefined ? old?.consent : version });
   }
 }

@@ -3,13 +3,6 @@
 /** Where Tocsin is: this module is served in its folder of assets, and within tocsin.js beside that. */
 export const ROOT = new URL(import.meta.url.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
 
-/** @param {string} base64url */
-export const bytes = (base64url) =>
-  Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
-
-/** @param {Uint8Array} a @param {Uint8Array} b */
-export const sameBytes = (a, b) => a.length === b.length && a.every((byte, index) => byte === b[index]);
-
 /** iPhone, iPad, or an iPad that calls itself a Mac. */
 export const isAppleTouch = () =>
   /iPhone|iPad|iPod/.test(navigator.userAgent) || (navigator.platform === "MacIntel" && navigator.maxTouchPoints > 1);
@@ -24,7 +17,7 @@ export const canPush = () =>
  */
 function active(registration) {
   const worker = registration.installing ?? registration.waiting;
-  if (registration.active || !worker) return Promise.resolve();
+  if (registration.active || !worker) return null;
   return new Promise((resolve, reject) => {
     worker.addEventListener("statechange", () => {
       if (worker.state === "activated") resolve();
@@ -36,40 +29,41 @@ function active(registration) {
 /** @param {URL} base @param {string|URL|ServiceWorkerRegistration} [given] */
 export async function worker(base, given) {
   if (given instanceof ServiceWorkerRegistration) return given;
-  const usual = base.origin === location.origin ? new URL("sw.js", base) : "/tocsin/sw.js";
-  const url = new URL(given ?? usual, location.href);
-  const scope = new URL(".", url).pathname;
+  const url = new URL(given ?? (base.origin === location.origin ? new URL("sw.js", base) : "/tocsin/sw.js"), location.href);
+  const scope = new URL(".", url).href;
   try {
     return await navigator.serviceWorker.register(url, { scope, updateViaCache: "none" });
   } catch (error) {
     // Offline, or the script is out of reach for a moment: the worker of the last visit still does.
-    const had = await navigator.serviceWorker.getRegistration(scope).catch(() => null);
-    if (had?.scope === new URL(scope, location.href).href) return had;
+    const had = await navigator.serviceWorker.getRegistration(scope);
+    if (had?.scope === scope) return had;
     throw error;
   }
 }
 
-/** @param {PushSubscription} subscription @param {string} key */
+/** @param {PushSubscription} subscription @param {string} key  base64url */
 export function isMadeWith(subscription, key) {
   const theirs = subscription.options?.applicationServerKey;
-  return !theirs || sameBytes(new Uint8Array(theirs), bytes(key));
+  if (!theirs) return true;
+  const text = btoa(String.fromCharCode(...new Uint8Array(theirs)));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "") === key;
 }
 
-/** @param {ServiceWorkerRegistration} registration @param {string} key @param {boolean} fresh  never the one there is */
-export async function pushSubscription(registration, key, fresh = false) {
+/** @param {ServiceWorkerRegistration} registration @param {string} key @param {boolean} [fresh]  never the one there is */
+export async function pushSubscription(registration, key, fresh) {
   await active(registration);
   const { pushManager } = registration;
   const current = await pushManager.getSubscription();
   if (current && !fresh && isMadeWith(current, key)) return current;
   // With another key, subscribe() would throw InvalidStateError.
   await current?.unsubscribe();
-  return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) });
+  return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
 }
 
 let last = Promise.resolve();
 
 /**
- * One at a time, other tabs and the worker included; of this page alone where the browser has no locks for it.
+ * One at a time, other tabs included; of this page alone where the browser has no locks for it.
  * @template T
  * @param {string} name
  * @param {() => Promise<T>} work
@@ -77,15 +71,15 @@ let last = Promise.resolve();
  */
 export async function locked(name, work) {
   let begun = false;
+  const begin = () => {
+    begun = true;
+    return work();
+  };
   try {
-    return await navigator.locks.request(name, () => {
-      begun = true;
-      return work();
-    });
+    return await navigator.locks.request(name, begin);
   } catch (error) {
     if (begun) throw error;
-    const turn = last.then(work);
-    last = turn.catch(() => null);
-    return turn;
+    last = last.then(work, work);
+    return last;
   }
 }

@@ -44,14 +44,12 @@ export class Tocsin extends EventTarget {
   get preferences() { return this.#account.record?.preferences ?? this.site.default_preferences; }
 
   /** Call it in a click. Firefox and Safari show their prompt only while the click lasts: nothing may be awaited before it. */
-  async subscribe(preferences = this.preferences) {
+  async subscribe(preferences = this.preferences, { consent } = {}) {
     if (!this.#registration) return this.#state;
     const permission = await Notification.requestPermission();
     if (permission !== "granted") return this.#become(permission === "denied" ? "denied" : "unsubscribed");
     return this.#locked(async () => {
-      const old = await this.#known();
-      const consent = this.site.consent?.text_version;
-      await this.#register({ preferences, consent, old });
+      await this.#register({ preferences, consent, old: await this.#known() });
       this.problem = null;
       return this.#become("subscribed");
     });
@@ -82,6 +80,19 @@ export class Tocsin extends EventTarget {
   /** A real push, to this browser alone. */
   test() { return this.#locked(() => this.#sure("POST", "/test")); }
 
+  /** Whether the reader agrees to the text of `site.consent`. */
+  get consent() {
+    const { consent } = this.#account.record ?? {};
+    return Boolean(consent) && consent === this.site.consent?.text_version;
+  }
+
+  agree(consent) {
+    return this.#locked(async () => {
+      await this.#register({ preferences: {}, consent, old: await this.#known() });
+      this.#become("subscribed");
+    });
+  }
+
   history() { return this.#locked(() => this.#sure("GET", "/history")); }
 
   export() { return this.#locked(() => this.#sure("GET", "/export")); }
@@ -103,6 +114,8 @@ export class Tocsin extends EventTarget {
     navigator.permissions?.query({ name: "notifications" }).then((status) => {
       status.addEventListener("change", () => this.#check());
     }, () => null);
+    // A visit is a time to tell what the worker was ended over; it wakes for a message only.
+    this.#registration.active?.postMessage({ tocsin: "visit" });
     return this.#check();
   }
 
@@ -137,22 +150,22 @@ export class Tocsin extends EventTarget {
     const subscription = await this.#pushSubscription(fresh);
     if (!old) return this.#register({ preferences: {}, old }); // what the service remembers of this browser, or its defaults
     try {
-      const { preferences } = await this.#account.ask("GET");
-      if (old.endpoint === subscription.endpoint) return this.#account.keep({ ...old, preferences });
+      const { preferences, consent } = await this.#account.ask("GET");
+      if (old.endpoint === subscription.endpoint) return this.#account.keep({ ...old, preferences, consent: consent?.text_version });
     } catch (error) {
       if (error.status !== 404) throw error;
-      return this.#register({ preferences: stillOffered(old.preferences, this.site), consent: old.consent, old: { ...old, id: null } });
+      return this.#register({ preferences: stillOffered(old.preferences, this.site), consent: this.consent || undefined, old: { ...old, id: null } });
     }
-    return this.#register({ preferences: {}, consent: old.consent, old }); // `replaces` carries them over
+    return this.#register({ preferences: {}, old }); // `replaces` carries them over
   }
 
   async #register(options) {
     try {
-      return await this.#account.register(await this.#pushSubscription(), options);
+      return await this.#account.register(await this.#pushSubscription(), options, this.site);
     } catch (error) {
       // The endpoint is held for other keys, and we have no token to prove that it is ours: a new one will be.
       if (error.status !== 409) throw error;
-      return this.#account.register(await this.#pushSubscription(true), options);
+      return this.#account.register(await this.#pushSubscription(true), options, this.site);
     }
   }
 

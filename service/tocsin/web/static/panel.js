@@ -1,14 +1,13 @@
 // Our own panel before the browser's prompt: what there is, how often, and one button.
+import { button, live, note, tick, ticked } from "./controls.js";
 import { busy, h, say } from "./dom.js";
 import { reason } from "./element.js";
 import { applied } from "./preferences.js";
 import { chooseStory, storyName } from "./stories.js";
 import { altogether, chooseTopic, topicControls } from "./topics.js";
 
-const button = (text, onclick, more = {}) => h("button", { type: "button", part: "button", onclick, ...more }, text);
-
-function offer({ tocsin, words }, story, { close, explain }) {
-  const { t, n, often } = words;
+function subscribing({ tocsin, words }, story, close, explain) {
+  const { t, often } = words;
   const { site } = tocsin;
   let wanted = tocsin.preferences;
   if (story) wanted = applied(wanted, chooseStory(wanted, "followed_stories", story, true));
@@ -17,72 +16,61 @@ function offer({ tocsin, words }, story, { close, explain }) {
     show();
   });
   topics.fill(wanted);
-  const total = h("p", { class: "note", "aria-live": "polite" });
+  const total = live("note");
   const problem = h("p", { class: "problem", part: "problem", role: "alert" });
-  const agree = h("input", { type: "checkbox" });
-  const next = h("p", { class: "note", role: "status" }, t("panel.next"));
-  const yes = h("button", { class: "primary", part: "button primary" }, t("panel.yes"));
+  const agrees = tick();
+  const next = live("note");
+  const yes = button(t("panel.yes"), null, "primary", { type: "submit" });
 
   function show() {
     const rate = altogether(site, wanted);
-    say(total, rate ? `${t("panel.total", { often: often(rate) })} ${n("often.note", 30)}` : "");
+    say(total, rate ? `${t("panel.total", { often: often(rate) })} ${t("often.note")}` : "");
     say(problem, "");
+    say(next, t("panel.next"));
   }
 
   async function subscribe(asked) {
+    show();
     say(next, t("panel.waiting"));
+    let text = t("panel.refused");
     try {
       const state = await asked;
       if (state === "subscribed") return close();
       if (state === "denied") return explain();
-      say(problem, t("panel.refused"));
     } catch (error) {
-      say(problem, reason(words, error));
+      text = reason(words, error);
     }
-    say(next, t("panel.next"));
+    show();
+    say(problem, text);
   }
 
-  function submit(event) {
+  function onsubmit(event) {
     event.preventDefault();
     if (!wanted.topics?.length && !wanted.followed_stories?.length) return say(problem, t("panel.none"));
-    if (site.consent && !agree.checked) {
-      agree.focus();
-      return say(problem, t("panel.agree"));
-    }
-    say(problem, "");
     // The prompt comes up in this very click.
-    return busy(yes, () => subscribe(tocsin.subscribe(wanted)));
+    return busy(yes, () => subscribe(tocsin.subscribe(wanted, { consent: agrees.checked })));
   }
 
   show();
-  return h("form", { novalidate: true, onsubmit: submit },
+  return [h("form", { onsubmit },
     h("p", {}, story ? t("panel.follow", { story: storyName(story) }) : t("panel.lead", { site: site.name })),
     h("div", { class: "topics" }, ...topics.elements), total,
-    site.consent && h("label", { class: "check" }, agree, h("span", {}, site.consent.text)),
-    problem, h("div", { class: "row" }, yes, button(t("panel.no"), close)), next);
+    site.consent && ticked(agrees, `${site.consent.text} ${t("panel.consent")}`),
+    problem, h("div", { class: "row" }, yes, button(t("panel.no"), close)), next)];
 }
-
-const steps = ({ tocsin, words: { t } }) => [h("p", {}, t("home.text")),
-  h("ol", {}, ...[1, 2, 3].map((each) => h("li", {}, t(`home.step${each}`, { site: tocsin.site.name })))), h("p", { class: "note" }, t("home.note"))];
 
 export const denial = ({ t }) => [h("p", {}, t("denied.text")), h("p", {}, t("denied.how"))];
 
-function manage({ tocsin, words }, { close }) {
+function managing({ tocsin, words }, close) {
   const { t } = words;
-  const status = h("p", { class: "note", role: "status" });
-  const act = (work, done) => ({ currentTarget }) => busy(currentTarget, async () => {
-    try {
-      await work();
-      done();
-    } catch (error) {
-      say(status, reason(words, error));
-    }
-  });
+  const status = live("note");
+  const deed = (name, work, done) => button(t(`subscribe.${name}`), ({ currentTarget }) => busy(currentTarget, () =>
+    work().then(done, (error) => say(status, reason(words, error)))), "small");
   const preferences = h("tocsin-preferences", { lang: words.language });
   preferences.tocsin = tocsin;
   return [preferences, h("div", { class: "row" },
-    button(t("subscribe.test"), act(() => tocsin.test(), () => say(status, t("subscribe.tested")))),
-    button(t("subscribe.end"), act(() => tocsin.unsubscribe(), close), { class: "quiet" })), status];
+    deed("test", () => tocsin.test(), () => say(status, t("subscribe.tested"))),
+    deed("end", () => tocsin.unsubscribe(), close)), status];
 }
 
 /**
@@ -91,32 +79,30 @@ function manage({ tocsin, words }, { close }) {
  * @param {string} [story]  to be followed
  */
 export function openPanel(element, story) {
-  const { tocsin, words } = element;
+  const { tocsin, words, box } = element;
   const { t } = words;
   const close = () => dialog.close();
-  function closed() {
+  const title = h("h2", { id: "title", tabindex: "-1", autofocus: true });
+  const body = h("div");
+  const dialog = h("dialog", { part: "panel", "aria-labelledby": "title", onclick: ({ target }) => target === dialog && close(), onclose: () => {
     dialog.remove();
     // The button that opened it may have made way for another.
-    if (!element.shadowRoot.activeElement) element.box.querySelector("button, a")?.focus();
-  }
-  const title = h("h2", { id: "title", tabindex: "-1", autofocus: true });
-  const body = h("div", { class: "body" });
-  const dialog = h("dialog", { part: "panel", "aria-labelledby": "title", onclose: closed, onclick: ({ target }) => target === dialog && close() },
-    h("div", { class: "head" }, title, h("button", { class: "close", type: "button", part: "close", "aria-label": t("panel.close"), onclick: close }, "×")), body);
+    if (!element.shadowRoot.activeElement) box.querySelector("button, a")?.focus();
+  } }, h("div", { class: "head" }, title, button("×", close, "close", { "aria-label": t("panel.close") })), body);
   const views = {
-    subscribed: ["subscribe.title", () => manage(element, { close })],
-    "needs-home-screen": ["home.title", () => steps(element)],
-    denied: ["denied.title", () => denial(words)],
-    unsupported: ["subscribe.title", () => [h("p", {}, t("unsupported.text"))]],
-    unsubscribed: ["panel.title", () => [offer(element, story, { close, explain: show })]],
+    subscribed: ["subscribe", () => managing(element, close)],
+    "needs-home-screen": ["home", () => [note(t("home.text")), h("ol", {}, ...[1, 2, 3].map((each) => h("li", {}, t(`home.step${each}`, { site: tocsin.site.name })))), note(t("home.note"))]],
+    denied: ["denied", () => denial(words)],
+    unsupported: ["subscribe", () => [note(t("unsupported.text"))]],
+    unsubscribed: ["panel", () => subscribing(element, story, close, show)],
   };
   function show() {
-    const [heading, content] = views[tocsin.state];
-    say(title, t(heading));
+    const [name, content] = views[tocsin.state];
+    say(title, t(`${name}.title`));
     body.replaceChildren(...content());
     title.focus();
   }
   show();
-  element.box.append(dialog);
+  box.append(dialog);
   dialog.showModal();
 }

@@ -1,4 +1,5 @@
 // <tocsin-preferences>: all that a reader may choose. Every change is saved at once.
+import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
 import { h, say } from "./dom.js";
 import { reason, TocsinElement } from "./element.js";
 import { inZone, quietPart } from "./quiet-part.js";
@@ -8,16 +9,14 @@ import { chooseTopic, topicControls } from "./topics.js";
 const HOUR = 3_600_000;
 const CAPS = [1, 3, 5, 10, 20];
 
-const part = (title, ...children) => h("fieldset", { part: "section" }, h("legend", { part: "heading" }, title), ...children);
-const options = (select, wanted, name) => select.replaceChildren(...wanted.map((value) => h("option", { value: value ?? "" }, name(value))));
-
-/** Seven o'clock of tomorrow, or of today where that is a sleep away. */
-function morning(now = new Date()) {
-  const next = new Date(now);
-  next.setHours(7, 0, 0, 0);
-  if (now.getHours() >= 3) next.setDate(next.getDate() + 1);
-  return next - now;
+/** How long it is until seven o'clock of tomorrow, or of today for who is up in the small hours. */
+function morning() {
+  const next = new Date();
+  next.setDate(next.getDate() + (next.getHours() < 3 ? 0 : 1));
+  return next.setHours(7, 0, 0, 0) - Date.now();
 }
+
+const LENGTHS = { hour: () => HOUR, morning, day: () => 24 * HOUR, week: () => 168 * HOUR };
 
 export class PreferencesElement extends TocsinElement {
   #saving = 0;
@@ -25,23 +24,23 @@ export class PreferencesElement extends TocsinElement {
   #timer = null;
 
   build() {
-    const { t, n, often } = this.words;
-    const { site } = this.tocsin;
-    const save = (change) => this.#save(change);
-    const topics = topicControls(this.words, site, (id, level) => save((now) => chooseTopic(now, id, level)));
-    const quiet = quietPart(this.words, site, save);
-    const [cap, snooze, both, language] = [this.#cap(save), this.#snooze(save), this.#stories(save), this.#language(save)];
-    this.#parts = [topics, quiet, cap, snooze, both, language];
-    this.status = h("p", { class: "status", part: "status", role: "status" });
-    this.form = h("div", {}, part(t("topic.title"), h("div", { class: "topics" }, ...topics.elements),
-      site.topics.some((topic) => topic.per_day) && h("p", { class: "note" }, n("often.note", 30))),
-    part(t("quiet.title"), ...quiet.elements), part(t("cap.title"), ...cap.elements), part(t("snooze.title"), ...snooze.elements),
-    part(t("stories.title"), ...both.elements), part(t("language.title"), ...language.elements), this.status);
-    this.off = h("tocsin-subscribe", { lang: this.words.language });
-    this.off.tocsin = this.tocsin;
+    const { words, tocsin } = this;
+    const { t } = words;
+    const { site } = tocsin;
+    const save = (change) => this.#save(() => tocsin.update(change));
+    const topics = topicControls(words, site, (id, level) => save((now) => chooseTopic(now, id, level)));
+    topics.elements.push(note(site.topics.some((topic) => topic.per_day) && t("often.note")));
+    this.status = live("status");
+    const parts = { topic: topics, quiet: quietPart(words, site, save), cap: this.#cap(save), snooze: this.#snooze(save),
+      stories: this.#stories(save), language: this.#language(save), ...(site.consent && { consent: this.#consent() }) };
+    this.#parts = Object.values(parts);
+    this.form = h("div", {}, ...Object.entries(parts).map(([name, { elements }]) =>
+      h("fieldset", { part: "section" }, h("legend", { part: "heading" }, t(`${name}.title`)), ...elements)), this.status);
+    this.off = h("tocsin-subscribe", { lang: words.language });
+    this.off.tocsin = tocsin;
     clearInterval(this.#timer);
     // Tonight comes nearer while the page is open.
-    this.#timer = setInterval(() => this.#saving || document.hidden || this.show(), 60_000);
+    this.#timer = setInterval(() => this.show(), 60_000);
     return [this.form, this.off];
   }
 
@@ -51,111 +50,111 @@ export class PreferencesElement extends TocsinElement {
   }
 
   show() {
-    const on = this.tocsin.state === "subscribed";
+    const { state, preferences } = this.tocsin;
+    const on = state === "subscribed";
     this.form.hidden = !on;
     this.off.hidden = on;
     // What the reader has just set is on its way: what holds is shown when all is saved.
-    if (on && !this.#saving) for (const each of this.#parts) each.fill(this.tocsin.preferences);
+    if (on && !this.#saving) for (const part of this.#parts) part.fill(preferences);
   }
 
-  async #save(change) {
+  async #save(work) {
     const { t } = this.words;
     this.#saving += 1;
-    this.#tell("", t("save.saving"));
+    this.#tell("status", t("save.saving"));
     let failed = null;
     try {
-      await this.tocsin.update(change);
+      await work();
     } catch (error) {
       failed = `${t("save.failed")} ${reason(this.words, error)}`;
     }
     this.#saving -= 1;
-    if (!this.#saving) this.show();
-    if (failed) this.#tell("failed", failed);
-    else if (!this.#saving) this.#tell("done", t("save.saved"));
+    this.show();
+    if (failed) this.#tell("status failed", failed);
+    else if (!this.#saving) this.#tell("status done", t("save.saved"));
   }
 
-  #tell(kind, text) {
-    this.status.className = `status ${kind}`;
+  #tell(name, text) {
+    this.status.className = name;
     say(this.status, text);
   }
 
   #cap(save) {
-    const { t, n } = this.words;
-    const exempt = h("input", { type: "checkbox", onchange: () => save({ daily_cap: { flash_exempt: exempt.checked } }) });
-    const count = h("select", { onchange: () => save((now) => inZone(now, { daily_cap: count.value ? { count: Number(count.value), ...(!now.daily_cap && { flash_exempt: true }) } : null })) });
-    const exemption = h("label", { class: "check" }, exempt, h("span", {}, t("cap.exempt")));
+    const { t, number } = this.words;
+    const exempt = tick(() => save({ daily_cap: { flash_exempt: exempt.checked } }));
+    const exemption = ticked(exempt, t("cap.exempt"));
+    const count = select((value) => save((now) => inZone(now, {
+      daily_cap: value ? { count: Number(value), ...(!now.daily_cap && { flash_exempt: true }) } : null })));
     return {
-      elements: [h("label", { class: "field" }, t("cap.label"), count), exemption],
+      elements: [field(t("cap.label"), count), exemption],
       fill({ daily_cap: cap }) {
-        const all = [...new Set([...CAPS, ...(cap ? [cap.count] : [])])].sort((a, b) => a - b);
-        options(count, [null, ...all], (value) => (value === null ? t("cap.none") : n("cap.some", value)));
-        count.value = cap?.count ?? "";
+        const all = [...new Set([...CAPS, cap?.count ?? 1])].sort((a, b) => a - b);
+        offer(count, [["", t("cap.none")], ...all.map((each) => [each, number(each)])], cap?.count ?? "");
         exemption.hidden = !cap;
-        exempt.checked = Boolean(cap?.flash_exempt);
+        exempt.checked = cap?.flash_exempt;
       },
     };
   }
 
   #snooze(save) {
     const { t, time } = this.words;
-    const until = (length) => save({ snoozed_until: new Date(Date.now() + length()).toISOString() });
-    const button = (key, act) => h("button", { type: "button", class: "small", part: "button", onclick: act }, t(`snooze.${key}`));
-    const state = h("p", { class: "note", "aria-live": "polite" });
-    const ending = button("end", () => save({ snoozed_until: null }));
-    const lengths = { hour: () => HOUR, morning, day: () => 24 * HOUR, week: () => 168 * HOUR };
-    const row = h("div", { class: "row" }, ...Object.entries(lengths).map(([key, length]) => button(key, () => until(length))), ending);
+    const state = live("note");
+    const until = (moment) => save({ snoozed_until: moment && new Date(moment).toISOString() });
+    const ending = button(t("snooze.end"), () => until(null), "small");
+    const starts = Object.keys(LENGTHS).map((key) => button(t(`snooze.${key}`), () => until(Date.now() + LENGTHS[key]()), "small"));
     return {
-      elements: [state, row],
-      fill({ snoozed_until: end }) {
-        const on = end && new Date(end) > new Date();
-        ending.hidden = !on;
-        say(state, on ? t("snooze.on", { time: time(new Date(end), { weekday: "long", hour: "numeric", minute: "2-digit" }) }) : t("snooze.off"));
+      elements: [state, h("div", { class: "row" }, ...starts, ending)],
+      fill({ snoozed_until: moment }) {
+        const end = new Date(moment ?? 0);
+        ending.hidden = end < new Date();
+        say(state, ending.hidden ? t("snooze.off") : t("snooze.on", { time: time(end, { weekday: "long", hour: "numeric", minute: "2-digit" }) }));
       },
     };
   }
 
   #stories(save) {
     const { t, time } = this.words;
-    const none = h("p", { class: "note" }, t("stories.none"));
-    const list = (key, name) => {
-      const items = h("ul");
-      const element = h("div", {}, h("b", {}, t(`stories.${name}`)), items);
-      const item = ({ story, until }) => h("li", {}, h("span", {}, storyName(story), " ", until && h("small", {}, t("stories.until", { time: time(new Date(until), { dateStyle: "medium" }) }))),
-        h("button", { type: "button", class: "small", part: "button", "aria-label": t("stories.remove", { story: storyName(story) }), onclick: () => {
-          // The button goes with its story, so the focus needs another place.
-          this.status.tabIndex = -1;
-          this.status.focus();
-          save((now) => chooseStory(now, key, story, false));
-        } }, "×"));
-      return { key, element, items, item };
-    };
-    const lists = [list("followed_stories", "followed"), list("muted_stories", "muted")];
+    const none = note(t("stories.none"));
+    const list = h("div");
+    const item = (key) => ({ story, until }) => h("li", {},
+      h("span", {}, storyName(story), " ", until && h("small", {}, t("stories.until", { time: time(new Date(until), { dateStyle: "medium" }) }))),
+      button("×", () => {
+        // The button goes with its story, so the focus needs another place.
+        this.status.tabIndex = -1;
+        this.status.focus();
+        save((now) => chooseStory(now, key, story, false));
+      }, "close", { "aria-label": t("stories.remove", { story: storyName(story) }) }));
+    let looks = "";
     return {
-      elements: [none, ...lists.map(({ element }) => element)],
+      elements: [none, list],
       fill(preferences) {
-        for (const { key, element, items, item } of lists) {
-          const held = stories(preferences[key]);
-          const looks = JSON.stringify(held);
-          element.hidden = !held.length;
-          if (items.dataset.looks !== looks) items.replaceChildren(...held.map(item));
-          items.dataset.looks = looks;
-        }
-        none.hidden = lists.some(({ element }) => !element.hidden);
+        const held = ["followed", "muted"].map((name) => [name, stories(preferences[`${name}_stories`])]).filter(([, all]) => all.length);
+        none.hidden = held.length;
+        if (looks === (looks = JSON.stringify(held))) return;
+        list.replaceChildren(...held.flatMap(([name, all]) => [h("b", {}, t(`stories.${name}`)), h("ul", {}, ...all.map(item(`${name}_stories`)))]));
       },
     };
   }
 
   #language(save) {
     const { t, language } = this.words;
-    const select = h("select", { onchange: () => save({ language: select.value || null }) });
+    const control = select((value) => save({ language: value || null }));
     const names = new Intl.DisplayNames(language, { type: "language" });
-    const usual = [this.tocsin.site.language, "en", "ar", ...navigator.languages].filter(Boolean).map((each) => each.split("-")[0]);
     return {
-      elements: [h("label", { class: "field" }, t("language.label"), select)],
-      fill({ language: wanted }) {
-        options(select, [null, ...new Set([...(wanted ? [wanted] : []), ...usual])], (each) => (each === null ? t("language.all") : names.of(each)));
-        select.value = wanted ?? "";
+      elements: [field(t("language.label"), control)],
+      fill: ({ language: wanted }) => {
+        const all = [wanted, this.tocsin.site.language, "en", "ar", ...navigator.languages.map((each) => each.split("-")[0])].filter(Boolean);
+        offer(control, [["", t("language.all")], ...[...new Set(all)].map((each) => [each, names.of(each)])], wanted ?? "");
       },
+    };
+  }
+
+  #consent() {
+    const { tocsin } = this;
+    const agrees = tick(() => this.#save(() => tocsin.agree(agrees.checked)));
+    return {
+      elements: [ticked(agrees, tocsin.site.consent.text)],
+      fill: () => { agrees.checked = tocsin.consent; },
     };
   }
 }

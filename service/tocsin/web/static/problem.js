@@ -11,8 +11,7 @@ const sentence = (text) => (/[.!?…]$/.test(text.trim()) ? text.trim() : `${tex
  * @returns {string}
  */
 export function explain(error) {
-  // Not by its class: the SDK is one file, which brings a class of its own.
-  if (error?.name !== "ProblemError") return sentence(error?.message || "Something went wrong");
+  if (!(error instanceof ProblemError)) return sentence(error?.message || "Something went wrong");
   const parts = [error.title, error.detail === error.title ? "" : error.detail];
   parts.push(...error.errors.map(({ field, message }) => (field ? `${field}: ${message}` : message)));
   if (error.retryAfter) parts.push(`Try again in ${error.retryAfter} s`);

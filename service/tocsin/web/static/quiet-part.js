@@ -1,37 +1,31 @@
 // Quiet hours: from when to when, what then, and what that means for tonight.
+import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
 import { h, say } from "./dom.js";
 import { quiet } from "./quiet.js";
 import { altogether } from "./topics.js";
 
 const WHOLE_DAY = 86_400_000;
-const USUAL = { start: "22:00", end: "07:00", wake_for: null, then: "defer" };
 
-const here = () => {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  return timeZone && timeZone !== "Etc/Unknown" ? timeZone : "UTC";
-};
+const here = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
 /** The zone in which a reader's hours are meant. */
-export const zoneOf = (preferences) => preferences.quiet_hours?.time_zone ?? preferences.time_zone ?? here();
+const zoneOf = (preferences) => preferences.quiet_hours?.time_zone ?? preferences.time_zone ?? here();
 
 /** Hours and days are meant as this device's clock shows them, unless the reader has said where they live. */
 export const inZone = (now, patch) => (now.time_zone ? patch : { ...patch, time_zone: here() });
 
 function preview({ t, n, time }, site, preferences, bar) {
   const hours = preferences.quiet_hours;
-  bar.hidden = !hours;
   if (!hours) return t("quiet.open");
   const now = Date.now();
-  const zone = zoneOf(preferences);
-  const { begins, ends, isNow } = quiet(hours, zone, now);
-  const clock = (moment) => time(moment, { timeStyle: "short", timeZone: zone });
-  const [start, end] = [clock(begins), clock(ends)];
-  const span = Math.max(WHOLE_DAY, ends - now);
-  bar.style.setProperty("--from", `${Math.max(0, ((begins - now) / span) * 100)}%`);
-  bar.style.setProperty("--for", `${((ends - Math.max(begins, now)) / span) * 100}%`);
-  const evening = hours.start >= "17:00" && begins - now < WHOLE_DAY;
-  const said = t(isNow ? "quiet.now" : evening ? "quiet.tonight" : "quiet.later", { start, end });
-  const rate = hours.then === "drop" ? null : altogether(site, preferences, hours.wake_for);
+  const timeZone = zoneOf(preferences);
+  const { begins, ends, isNow } = quiet(hours, timeZone, now);
+  const [start, end] = [begins, ends].map((moment) => time(moment, { timeStyle: "short", timeZone }));
+  const span = Math.max(WHOLE_DAY, ends - now) / 100;
+  bar.style.setProperty("--from", `${Math.max(0, begins - now) / span}%`);
+  bar.style.setProperty("--for", `${(ends - Math.max(begins, now)) / span}%`);
+  const said = t(isNow ? "quiet.now" : hours.start < "17:00" ? "quiet.later" : "quiet.tonight", { start, end });
+  const rate = hours.then === "drop" ? 0 : altogether(site, preferences, hours.wake_for);
   const waiting = Math.round((rate * (ends - begins)) / WHOLE_DAY);
   return waiting ? `${said} ${n("quiet.wait", waiting, { end })}` : said;
 }
@@ -39,53 +33,50 @@ function preview({ t, n, time }, site, preferences, bar) {
 /** @param {(change: object) => void} save  gets merge patches, or what makes them */
 export function quietPart(words, site, save) {
   const { t } = words;
-  let last = USUAL;
-  const set = (patch) => save((now) => inZone(now, { quiet_hours: patch && { ...(now.quiet_hours ? {} : last), ...patch } }));
+  let last = { start: "22:00", end: "07:00", wake_for: null, then: "defer" };
   let timer;
+  const set = (patch) => save((now) => inZone(now, { quiet_hours: patch && { ...(!now.quiet_hours && last), ...patch } }));
 
   // A clock field changes with every digit: what is saved is what stands there when the reader pauses.
-  const clock = (name) => h("input", { type: "time", required: true, onchange: ({ target }) => {
+  const clock = (name) => h("input", { type: "time", required: true, onchange: ({ target: { value } }) => {
     clearTimeout(timer);
-    say(wrong, start.value === end.value ? t("quiet.same") : "");
-    if (target.value && start.value !== end.value) timer = setTimeout(() => set({ [name]: target.value }), 400);
+    const same = start.value === end.value;
+    say(wrong, same ? t("quiet.same") : "");
+    if (value && !same) timer = setTimeout(() => set({ [name]: value }), 400);
   } });
-  const start = clock("start");
-  const end = clock("end");
-  const wrong = h("p", { class: "problem", role: "alert" });
-  const on = h("input", { type: "checkbox", onchange: () => set(on.checked ? last : null) });
-  const then = h("select", { onchange: () => set({ then: then.value }) }, ...["defer", "drop"].map((each) => h("option", { value: each }, t(`quiet.${each}`))));
-  const wake = h("input", { type: "checkbox", onchange: () => set({ wake_for: wake.checked ? "flash" : null }) });
-  const wakeText = h("span");
-  const bar = h("div", { class: "night", part: "night", "aria-hidden": "true" }, h("i"));
-  const sentence = h("p", { class: "tonight", part: "tonight", "aria-live": "polite" });
+  const [start, end] = ["start", "end"].map(clock);
+  const wrong = live("problem");
+  const on = tick(() => set(on.checked ? last : null));
+  const then = select((value) => set({ then: value }));
+  const wake = tick(() => set({ wake_for: wake.checked ? "flash" : null }));
+  const exception = ticked(wake, "");
+  const bar = h("div", { class: "night", part: "night" }, h("i"));
+  const tonight = live("tonight");
   const zone = h("span");
-  const elsewhere = h("p", { class: "note row" }, zone, h("button", { type: "button", class: "small", part: "button", onclick: () => save((now) => ({
-    time_zone: here(), ...(now.quiet_hours && { quiet_hours: { time_zone: null } }) })) }, t("quiet.zone.here")));
-  const field = (text, control) => h("label", { class: "field" }, text, control);
-  const details = h("div", { class: "details" },
-    h("div", { class: "row" }, field(t("quiet.start"), start), field(t("quiet.end"), end), field(t("quiet.then"), then)), wrong,
-    h("label", { class: "check" }, wake, wakeText), elsewhere);
+  const elsewhere = h("div", { class: "note row" }, zone, button(t("quiet.zone.here"), () => save((now) => ({
+    time_zone: here(), ...(now.quiet_hours && { quiet_hours: { time_zone: null } }) })), "small"));
+  const details = h("div", {}, h("div", { class: "row" }, field(t("quiet.start"), start), field(t("quiet.end"), end), field(t("quiet.then"), then)),
+    wrong, exception, elsewhere, bar);
 
   return {
-    elements: [h("label", { class: "check switch" }, on, h("span", {}, t("quiet.on"))), details, bar, sentence],
+    elements: [ticked(on, t("quiet.on")), details, tonight],
     fill(preferences) {
       const hours = preferences.quiet_hours;
-      on.checked = Boolean(hours);
+      on.checked = hours;
       details.hidden = !hours;
       if (hours) {
-        last = { start: hours.start, end: hours.end, wake_for: hours.wake_for ?? null, then: hours.then ?? "defer" };
-        start.value = last.start;
-        end.value = last.end;
-        then.value = last.then;
-        wake.checked = last.wake_for !== null;
-        say(wakeText, t(`quiet.wake.${last.wake_for ?? "flash"}`));
-        say(wrong, "");
+        last = { ...hours, time_zone: undefined };
+        start.value = hours.start;
+        end.value = hours.end;
+        offer(then, ["defer", "drop"].map((each) => [each, t(`quiet.${each}`)]), hours.then ?? "defer");
+        wake.checked = hours.wake_for;
+        say(exception.lastChild, t(`quiet.wake.${hours.wake_for ?? "flash"}`));
       }
-      const zoned = zoneOf(preferences);
-      elsewhere.hidden = zoned === here();
-      say(zone, t("quiet.zone", { zone: zoned.split("/").pop().replaceAll("_", " ") }));
-      this.tell(preferences);
+      say(wrong, "");
+      const lived = zoneOf(preferences);
+      elsewhere.hidden = lived === here();
+      say(zone, t("quiet.zone", { zone: lived.split("/").pop().replaceAll("_", " ") }));
+      say(tonight, preview(words, site, preferences, bar));
     },
-    tell: (preferences) => say(sentence, preview(words, site, preferences, bar)),
   };
 }

@@ -3,10 +3,14 @@
 /** An answer that is not the one asked for, or no answer at all (`code` is then "network"). */
 export class ProblemError extends Error {
   /** @param {{status?: number, code?: string, title?: string, detail?: string, errors?: {field: string, message: string}[], retryAfter?: number|null, body?: any}} problem */
-  constructor({ status = 0, code = "unknown", title = "", detail = "", errors = [], retryAfter = null, body = {} }) {
-    super(title || detail || code);
-    this.name = "ProblemError";
-    Object.assign(this, { status, code, title, detail, errors, retryAfter, body });
+  constructor(problem) {
+    super(problem.title || problem.detail || problem.code);
+    Object.assign(this, { name: "ProblemError", status: 0, code: "unknown", title: "", detail: "", errors: [], retryAfter: null }, problem);
+  }
+
+  /** Of the same kind is also one that the SDK made, which brings a class of its own. */
+  static [Symbol.hasInstance](error) {
+    return error?.name === "ProblemError";
   }
 
   /** True when nobody knows whether the request arrived. */
@@ -16,18 +20,10 @@ export class ProblemError extends Error {
 }
 
 async function problemOf(response) {
-  const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  const body = await response.json().catch(() => ({}));
-  const known = body && typeof body === "object" ? body : {};
-  return new ProblemError({
-    status: response.status,
-    code: known.code ?? `http_${response.status}`,
-    title: known.title ?? `The service answered ${response.status}`,
-    detail: known.detail ?? "",
-    errors: Array.isArray(known.errors) ? known.errors : [],
-    retryAfter: Number.isFinite(seconds) ? seconds : null,
-    body: known,
-  });
+  const { status } = response;
+  const body = (await response.json().catch(() => null)) ?? {};
+  const retryAfter = Number.parseInt(response.headers.get("Retry-After"), 10) || null;
+  return new ProblemError({ code: `http_${status}`, title: `The service answered ${status}`, ...body, status, retryAfter, body });
 }
 
 /**
@@ -36,31 +32,21 @@ async function problemOf(response) {
  * @param {{method?: string, token?: string, body?: unknown, type?: string, headers?: Record<string, string>, timeout?: number}} [options]
  * @returns {Promise<any>}
  */
-export async function request(url, { method = "GET", token, body, type = "application/json", headers = {}, timeout = 15000 } = {}) {
+export async function request(url, { method, token, body, type = "application/json", headers, timeout = 15000 } = {}) {
   const sent = { Accept: "application/json", ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
-  if (body !== undefined) sent["Content-Type"] = type;
+  if (body) sent["Content-Type"] = type;
+  const signal = AbortSignal.timeout(timeout);
   let response;
   let text;
   try {
-    response = await fetch(url, {
-      method,
-      headers: sent,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: "omit",
-      cache: "no-cache",
-      signal: AbortSignal.timeout(timeout),
-    });
-    if (!response.ok) throw await problemOf(response);
-    text = await response.text();
-  } catch (error) {
-    if (error instanceof ProblemError) throw error;
-    throw new ProblemError({
-      code: "network",
-      title: error.name === "TimeoutError" ? "The service did not answer in time" : "The service cannot be reached",
-      detail: "Check the connection and try again.",
-    });
+    response = await fetch(url, { method, headers: sent, body: body && JSON.stringify(body), credentials: "omit", cache: "no-cache", signal });
+    text = response.ok && (await response.text());
+  } catch {
+    const title = signal.aborted ? "The service did not answer in time" : "The service cannot be reached";
+    throw new ProblemError({ code: "network", title, detail: "Check the connection and try again." });
   }
+  if (!response.ok) throw await problemOf(response);
   try {
     return text ? JSON.parse(text) : null;
   } catch {

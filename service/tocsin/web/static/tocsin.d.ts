@@ -102,11 +102,14 @@ export class Tocsin extends EventTarget {
   /** Why the subscription could not be checked or repaired on this visit; null where all is well. */
   readonly problem: Error | null;
 
-  /**
-   * Call it in a click and await nothing before: the browser's prompt comes up at once. Where the site has a consent
-   * text, call it only after the reader has agreed to that text.
-   */
-  subscribe(preferences?: Preferences): Promise<State>;
+  /** Call it in a click and await nothing before: the browser's prompt comes up at once. */
+  subscribe(preferences?: Preferences, options?: { consent?: boolean }): Promise<State>;
+
+  /** Whether the reader agreed to the present text of `site.consent`. */
+  readonly consent: boolean;
+
+  /** Notes that the reader agrees to the text of `site.consent`, or takes it back. */
+  agree(consent: boolean): Promise<State>;
 
   /** Changes are saved one after the other; a function gets the preferences as they are then. */
   update(change: Patch<Preferences> | ((now: Preferences) => Patch<Preferences>)): Promise<Preferences>;

@@ -48,8 +48,8 @@ export async function words(language, texts = {}, names = ["words"]) {
   const often = (perDay) => {
     if (perDay == null) return "";
     const [unit, days] = [["day", 1], ["week", 7], ["month", 30]].find(([, each]) => perDay * each >= 0.75) ?? [];
-    return unit ? n(`often.${unit}`, Math.max(1, Math.round(perDay * days))) : t("often.rare");
+    return unit ? t(`often.${unit}`, { n: number.format(Math.max(1, Math.round(perDay * days))) }) : t("often.rare");
   };
 
-  return { language, dir: RIGHT_TO_LEFT.test(language) ? "rtl" : "ltr", t, n, time, often };
+  return { language, dir: RIGHT_TO_LEFT.test(language) ? "rtl" : "ltr", t, n, time, often, number: number.format };
 }
