@@ -12,7 +12,7 @@ HEIGHTS = {"": 1_180, "-dark": 1_180, "-phone": 1_560}
 # Where a picture may end: above a rule, not amid a control.
 LAST_BREAK = """(most) => {
   const inside = document.querySelector("tocsin-preferences")?.shadowRoot.querySelectorAll("fieldset") ?? [];
-  const rules = [...document.querySelectorAll(".sheet"), ...inside].map((one) => one.getBoundingClientRect().top);
+  const rules = [...document.querySelectorAll(".sheet, .wire"), ...inside].map((one) => one.getBoundingClientRect().top);
   const breaks = [...rules, document.documentElement.scrollHeight];
   return Math.floor(Math.max(...breaks.map((top) => top + scrollY).filter((top) => top <= most)));
 }"""

@@ -13,6 +13,7 @@ from tocsin.cli.reach import ADVICE, ask
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.push.guard import is_public
+from tocsin.push.native import NATIVE
 from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid import ApplicationServer
 from tocsin.settings import PREFIX, Settings, load
@@ -47,6 +48,7 @@ async def doctor(console: Console) -> bool:
         _key(settings),
         *await _agreement(settings),
         _roots(settings),
+        _message_keys(),
         *_links(settings),
     ]
     for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekey_server)):
@@ -114,6 +116,16 @@ async def _agreement(settings: Settings) -> list[Finding]:
         return []  # told by the findings on key and store
     advice = "readers subscribed with another key: restore it, or begin anew by `tocsin keys vapid adopt`"
     return [] if agrees else [Finding("VAPID key", False, advice)]
+
+
+def _message_keys() -> Finding:
+    if NATIVE:
+        return Finding("message keys", True, f"made by {NATIVE.version}")
+    detail = (
+        "made by Python's cryptography, which takes half as long again: for a large audience install a C compiler and "
+        "OpenSSL's headers (Debian: gcc libc6-dev libssl-dev), then Tocsin once more"
+    )
+    return Finding("message keys", None, detail)
 
 
 async def _server(name: str, url: str) -> Finding:
