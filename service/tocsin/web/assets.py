@@ -75,7 +75,12 @@ def source(name: str) -> str:
 
 def _packaged() -> dict[str, Asset]:
     found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
-    return {**found, SDK: Asset(SDK, joined(SDK, source).encode())}
+    words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
+    return {**found, **words, SDK: Asset(SDK, joined(SDK, source).encode())}
+
+
+def _compact(body: bytes) -> bytes:
+    return json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())

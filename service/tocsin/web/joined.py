@@ -38,7 +38,7 @@ def joined(entry: str, read: Callable[[str], str]) -> str:
     """
     offered = [names for names, _ in _IMPORT.findall(read(entry)) if names]
     whole = "".join(_bare(name, read(name)) for name in parts(entry, read) if name != entry)
-    return f"{whole}export{{{','.join(offered)}}};\n"
+    return re.sub(r"\n+", "\n", f"{whole}export{{{','.join(offered)}}};\n").lstrip()
 
 
 def _bare(name: str, source: str) -> str:

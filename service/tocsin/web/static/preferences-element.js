@@ -1,6 +1,6 @@
 // <tocsin-preferences>: all that a reader may choose. Every change is saved at once.
 import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
-import { h, say } from "./dom.js";
+import { h, say } from "./make.js";
 import { reason, TocsinElement } from "./element.js";
 import { inZone, quietPart } from "./quiet-part.js";
 import { chooseStory, stories, storyName } from "./stories.js";

@@ -2,7 +2,7 @@
 import { ROOT } from "./browser.js";
 import { request } from "./request.js";
 
-const RIGHT_TO_LEFT = /^(ar|fa|he|ps|ur|yi)\b/;
+const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
 const OURS = ["en", "ar"];
 const files = new Map();
 
