@@ -10,11 +10,17 @@ MOST_BYTES = 150_000
 # The page is longer than anybody looks at in a README.
 HEIGHTS = {"": 1_180, "-dark": 1_180, "-phone": 1_560}
 # Where a picture may end: above a rule, not amid a control.
-LAST_BREAK = """(most) => {
+TO_A_BREAK = """(most) => {
   const inside = document.querySelector("tocsin-preferences")?.shadowRoot.querySelectorAll("fieldset") ?? [];
-  const rules = [...document.querySelectorAll(".sheet, .wire"), ...inside].map((one) => one.getBoundingClientRect().top);
+  const ruled = [...document.querySelectorAll(".sheet, .wire"), ...inside];
+  const rules = ruled.map((one) => one.getBoundingClientRect().top);
   const breaks = [...rules, document.documentElement.scrollHeight];
-  return Math.floor(Math.max(...breaks.map((top) => top + scrollY).filter((top) => top <= most)));
+  const height = Math.floor(Math.max(...breaks.map((top) => top + scrollY).filter((top) => top <= most)));
+  return { x: 0, y: 0, width: innerWidth, height };
+}"""
+WITH_MARGIN = """(one) => {
+  const { x, y, width, height } = one.getBoundingClientRect();
+  return { x: x - 32, y: y + scrollY, width: width + 64, height };
 }"""
 
 
@@ -24,16 +30,16 @@ async def keep(page: Page, folder: Path, name: str, look: str, language: str) ->
         return
     ending = "-rtl" if language == "ar" else look
     path = folder / f"{name}{ending}.png"
-    height = await page.evaluate(LAST_BREAK, HEIGHTS[look])
-    await page.screenshot(
-        path=path, full_page=True, clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
-    )  # type: ignore[index]
+    box = await page.evaluate(TO_A_BREAK, HEIGHTS[look])
+    await page.screenshot(path=path, full_page=True, clip=box)
     _squeeze(path)
 
 
 async def keep_part(part: Locator, folder: Path, name: str) -> None:
+    """A part of a page with some paper round it."""
     path = folder / f"{name}.png"
-    await part.screenshot(path=path)
+    box = await part.evaluate(WITH_MARGIN)
+    await part.page.screenshot(path=path, full_page=True, clip=box)
     _squeeze(path)
 
 

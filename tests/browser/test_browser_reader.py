@@ -98,7 +98,10 @@ async def assert_usable_by_all(page: Page) -> None:
     assert faults == []
 
 
-@pytest.mark.parametrize("look", LOOKS)
+SEEN = [*(("en", look) for look in LOOKS), ("ar", ""), ("ar", "-phone")]
+
+
+@pytest.mark.parametrize(("scene", "look"), SEEN, indirect=["scene"])
 async def test_axe_finds_no_fault_and_nothing_sticks_out(
     scene: Scene, browser: Browser, look: str, pictures: Path | None
 ) -> None:
