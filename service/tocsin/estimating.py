@@ -67,7 +67,8 @@ async def estimate(store: Store, settings: Settings, alert: Alert, now: datetime
     whole = Expected()
     for part in parts.values():
         whole.add(part)
-    return Estimate(whole, parts, len(notification(alert)), _seconds(whole.now, settings, alert))
+    payload = notification(alert, settings.receipts_asked)
+    return Estimate(whole, parts, len(payload), _seconds(whole.now, settings, alert))
 
 
 def _in_turn(bounds: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:

@@ -155,7 +155,7 @@ ROUTES: tuple[Route, ...] = (
     _page("/preferences", pages.page("preferences.html"), "A reader's choices, history and data"),
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
-    _page("/sw.js", pages.root_asset("sw.js"), "The service worker"),
+    _page("/sw.js", pages.service_worker, "The service worker"),
     _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
     _page("/tocsin.d.ts", pages.root_asset("tocsin.d.ts"), "The SDK's types", readers=True),
     _page("/manifest.webmanifest", pages.manifest, "The web app manifest"),

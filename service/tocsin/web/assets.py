@@ -36,18 +36,17 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-SERVICE_WORKER_HEADERS: Final[Mapping[str, str]] = MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/"})
-
 _IMPORT: Final = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("sw.js", "tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
     name: str
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: ASSET_HEADERS, repr=False)
 
     @property
     def content_type(self) -> str:
@@ -58,12 +57,10 @@ class Asset:
         """A strong entity tag, with its quotes."""
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return SERVICE_WORKER_HEADERS if self.name == "sw.js" else ASSET_HEADERS
-
 
 SDK: Final = "tocsin.js"
+# Words that the service worker has in itself; pages have no use for them.
+WORKER_WORDS: Final = "worker."
 
 _STATIC: Final = files("tocsin.web").joinpath("static")
 
@@ -80,7 +77,8 @@ def _packaged() -> dict[str, Asset]:
 
 
 def _compact(body: bytes) -> bytes:
-    return json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")).encode()
+    words = {key: text for key, text in json.loads(body).items() if not key.startswith(WORKER_WORDS)}
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())

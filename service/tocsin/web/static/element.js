@@ -16,7 +16,6 @@ const scriptsRan = new Promise((resolve) => {
 export function reason({ t }, error) {
   console.error("tocsin:", error);
   if (error.isNetwork) return t("problem.network");
-  if (error.status === 429) return t("problem.busy");
   return t(error instanceof DOMException ? "problem.push" : "problem.other");
 }
 
@@ -65,7 +64,7 @@ export class TocsinElement extends HTMLElement {
   }
 
   #speak = async () => {
-    this.words = await words(languageOf(this, this.#tocsin), this.#tocsin.texts);
+    this.words = await words(languageOf(this, this.#tocsin), this.#tocsin);
     this.#fill(...this.build());
     this.show();
   };

@@ -40,7 +40,7 @@ export class PreferencesElement extends TocsinElement {
     this.off.tocsin = tocsin;
     clearInterval(this.#timer);
     // Tonight comes nearer while the page is open.
-    this.#timer = setInterval(() => this.show(), 60_000);
+    this.#timer = setInterval(() => this.matches(":focus-within") || this.show(), 60_000);
     return [this.form, this.off];
   }
 

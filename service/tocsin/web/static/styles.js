@@ -1,6 +1,6 @@
 // How our elements look. A constructed sheet needs no 'unsafe-inline'; the variables are a site's to set.
 
-const CSS = `
+const STYLE = `
 :host { display: block; color-scheme: inherit; font-family: var(--tocsin-font, inherit); color: var(--ink);
   --accent: var(--tocsin-accent, light-dark(#9c2a1c, #f0927f));
   --on-accent: var(--tocsin-on-accent, light-dark(#fff8f3, #2b0e08));
@@ -38,7 +38,7 @@ button:hover { border-color: var(--ink); }
 a { color: var(--accent); }
 details, dialog { max-width: 36rem; }
 
-dialog { width: calc(100vw - 2rem); max-height: calc(100dvh - 2rem); padding: 0 1.5rem 1.5rem; border: 1px solid var(--rule); border-radius: var(--radius); background: var(--paper); color: var(--ink); box-shadow: 0 1rem 4rem #0005; }
+dialog { width: calc(100vw - 2rem); max-height: calc(100dvh - 2rem); padding: 0 1.5rem 1.5rem; border: 1px solid var(--rule); border-radius: var(--radius); background: var(--paper); color: var(--ink); }
 dialog::backdrop { background: #140f0a8c; }
 .head { position: sticky; top: 0; z-index: 1; display: flex; justify-content: space-between; padding: 1rem 0 .5rem; background: var(--paper); }
 h2, legend { margin: .5rem 0; font-family: var(--tocsin-heading-font, inherit); font-size: 1.25rem; font-weight: 700; }
@@ -84,7 +84,8 @@ let made;
 export function sheet() {
   if (!made) {
     made = new CSSStyleSheet();
-    made.replaceSync(CSS);
+    // Safari before 17.5 has no light-dark(): there it is always light.
+    made.replaceSync(CSS.supports("color", "light-dark(#fff, #000)") ? STYLE : STYLE.replace(/light-dark\((.+?),.+?\)/g, "$1"));
   }
   return made;
 }
