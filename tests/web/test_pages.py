@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 from jinja2 import UndefinedError
 
+from tocsin.domain.deliveries import Mark, told
 from tocsin.domain.languages import SiteLanguage
 from tocsin.web import CONTENT_SECURITY_POLICY, PAGE_HEADERS, PAGES, ROOT_ASSETS, asset, render
 from tocsin.web.pages import SCRIPTS
@@ -166,3 +167,12 @@ def test_a_readers_page_can_stand_on_the_home_screen(name: str, base_path: str) 
     names = {attrs.get("name"): attrs.get("content") for tag, attrs in tags if tag == "meta"}
     assert names["apple-mobile-web-app-title"] == "The Herald"
     assert names["theme-color"]
+
+
+def test_each_fate_of_an_alert_has_its_words() -> None:
+    """Those that the history tells; of "accepted" the page says only that it was sent."""
+    words = page_words(SiteLanguage.ENGLISH)
+    fates = [told(mark) for mark in Mark] + [("pending", None), ("skipped", "not_had")]
+    for outcome, reason in fates:
+        key = f"why.reason.{reason}" if reason and outcome != "deferred" else f"why.{outcome}"
+        assert outcome == "accepted" or key in words
