@@ -6,10 +6,11 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 
 Permission = Literal["ask", "granted", "denied"]
 
@@ -76,29 +77,30 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+async def trusted_home(folder: Path, ca_file: Path) -> Path:
+    """A home whose NSS database trusts the simulator's authority, as Chromium's connection for pushes needs it to."""
+    database = folder / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    await certutil(database, "-N", "--empty-password")
+    await certutil(database, "-A", "-t", "C,,", "-n", "simulator", "-i", str(ca_file))
+    return folder
+
+
 @asynccontextmanager
 async def chromium_with_push(
-    folder: Path, switches: Sequence[str], ca_file: Path, *, bus: str = ""
+    playwright: Playwright, home: Path, switches: Sequence[str], *, bus: str = ""
 ) -> AsyncIterator[BrowserContext]:
-    """A real Chromium whose push service is the simulator's, with a profile in `folder`: a private window has no push.
-
-    It trusts the simulator's authority, which its connection for pushes needs, by the NSS database of its home.
-    """
-    trusted = folder / ".pki" / "nssdb"
-    trusted.mkdir(parents=True)
-    await certutil(trusted, "-N", "--empty-password")
-    await certutil(trusted, "-A", "-t", "C,,", "-n", "simulator", "-i", str(ca_file))
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            folder / "profile",
-            executable_path=CHROMIUM or "chromium",
-            args=[*CHROMIUM_SWITCHES, *switches],
-            env={**os.environ, "HOME": str(folder), "DBUS_SESSION_BUS_ADDRESS": bus},
-        )
-        try:
-            yield context
-        finally:
-            await context.close()
+    """A real Chromium whose push service is the simulator's, with a new profile: a private window has no push."""
+    context = await playwright.chromium.launch_persistent_context(
+        mkdtemp(prefix="profile", dir=home),
+        executable_path=CHROMIUM or "chromium",
+        args=[*CHROMIUM_SWITCHES, *switches],
+        env={**os.environ, "HOME": str(home), "DBUS_SESSION_BUS_ADDRESS": bus},
+    )
+    try:
+        yield context
+    finally:
+        await context.close()
 
 
 async def certutil(database: Path, *words: str) -> None:

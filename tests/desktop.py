@@ -81,9 +81,9 @@ class Desktop:
         """The reader wipes it away."""
         await self._close((await self.shows(title)).number, DISMISSED)
 
-    async def clear(self) -> None:
-        for number in list(self.shown):
-            await self._close(number, DISMISSED)
+    def forget(self) -> None:
+        """The browser that showed all this has ended."""
+        self.shown.clear()
         self.history.clear()
 
     async def serve(self) -> None:

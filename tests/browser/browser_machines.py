@@ -6,10 +6,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import Browser, BrowserContext, Playwright, Route, async_playwright
 
-from browsers import Permission, chromium_with_push, firefox
+from browsers import Permission, chromium_with_push, firefox, trusted_home
 from desktop import Desktop, open_desktop
+from newsroom import HOST, SITE, open_newsroom
 from town import Town
 
 
@@ -41,39 +42,41 @@ class FirefoxMachine:
     @asynccontextmanager
     async def session(self, *_: str) -> AsyncIterator[BrowserContext]:
         context = await self._browser.new_context()
+        await context.route(f"{SITE}/**", newsroom_answers)
         try:
             yield context
         finally:
             await context.close()
-            await self.desktop.clear()
+            self.desktop.forget()
+
+
+async def newsroom_answers(route: Route) -> None:
+    """Playwright gives Firefox no authority to trust, so that it cannot go to the newsroom's site itself."""
+    await route.fulfill(content_type="text/html", body="<h1>The story</h1>")
 
 
 class ChromiumMachine:
-    """Readers use one profile, one after another: in a private window Chromium has no push, and clicks lead nowhere."""
+    """Each reader has a Chromium of their own: in a private window it has no push, and clicks lead nowhere."""
 
     kind = "chromium"
 
-    def __init__(self, context: BrowserContext, desktop: Desktop) -> None:
+    def __init__(self, playwright: Playwright, home: Path, switches: list[str], desktop: Desktop) -> None:
         self.desktop = desktop
-        self._context = context
+        self._playwright = playwright
+        self._home = home
+        self._switches = switches
 
     @asynccontextmanager
     async def session(self, permission: Permission, *origins: str) -> AsyncIterator[BrowserContext]:
-        devtools = await self._context.new_cdp_session(self._context.pages[0])
-        setting = {"ask": "prompt"}.get(permission, permission)
-        for origin in origins:
-            wanted = {"permission": {"name": "notifications"}, "setting": setting, "origin": origin}
-            await devtools.send("Browser.setPermission", wanted)
-        try:
-            yield self._context
-        finally:
-            for page in self._context.pages[1:]:
-                await page.close()
+        opened = chromium_with_push(self._playwright, self._home, self._switches, bus=self.desktop.address)
+        async with opened as context:
+            devtools = await context.new_cdp_session(context.pages[0])
+            setting = {"ask": "prompt"}.get(permission, permission)
             for origin in origins:
-                await devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
-            await devtools.send("Browser.resetPermissions")
-            await devtools.detach()
-            await self.desktop.clear()
+                wanted = {"permission": {"name": "notifications"}, "setting": setting, "origin": origin}
+                await devtools.send("Browser.setPermission", wanted)
+            yield context
+        self.desktop.forget()
 
 
 class Machines:
@@ -104,8 +107,12 @@ class Machines:
         desktop = await self._stack.enter_async_context(open_desktop(folder))
         ready = self._town.ready
         if name == "chromium":
-            opened = chromium_with_push(folder, ready["chromium_switches"], Path(ready["ca_file"]), bus=desktop.address)
-            return ChromiumMachine(await self._stack.enter_async_context(opened), desktop)
+            # The simulator's authority, which Chromium trusts, is that of the newsroom's site as well.
+            newsroom = await self._stack.enter_async_context(open_newsroom(Path(ready["ca_file"]).parent))
+            switches = [*ready["chromium_switches"], f"--host-resolver-rules=MAP {HOST} 127.0.0.1:{newsroom.port}"]
+            playwright = await self._stack.enter_async_context(async_playwright())
+            home = await trusted_home(folder, Path(ready["ca_file"]))
+            return ChromiumMachine(playwright, home, switches, desktop)
         permission: Permission = "denied" if name == "firefox-denied" else "granted"
         browser = firefox(ready["autopush_url"], bus=desktop.address, permission=permission)
         return FirefoxMachine(await self._stack.enter_async_context(browser), desktop)

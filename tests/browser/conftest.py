@@ -9,7 +9,7 @@ from browser_reader import Reader, open_reader
 from browser_site import Site, open_site
 
 from browsers import needs_chromium, needs_desktop, needs_firefox
-from faults.towns import movable_clock, town_of
+from faults.towns import movable_clock, set_clock, town_of
 from town import Town
 
 BOTH = [
@@ -50,6 +50,7 @@ async def shared_readers_town(tmp_path_factory: pytest.TempPathFactory, shared_s
 @pytest.fixture
 async def readers_town(shared_readers_town: Town) -> AsyncIterator[Town]:
     """A whole Tocsin whose clock can be moved, and which pages of one other origin may call."""
+    set_clock(shared_readers_town, 0)
     await shared_readers_town.clear()
     yield shared_readers_town
     await shared_readers_town.settle()

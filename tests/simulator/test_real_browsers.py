@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Page
-from simulator_sender import Sender
+from playwright.async_api import Page, async_playwright
 
-from browsers import chromium_with_push, firefox, needs_chromium, needs_firefox
+from browsers import chromium_with_push, firefox, needs_chromium, needs_firefox, trusted_home
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.models import BrowserView
 from tocsin.simulator.server import Simulator
@@ -101,6 +101,10 @@ async def test_real_firefox(simulator: Simulator, client: SimulatorClient, sende
 async def test_real_chromium(
     simulator: Simulator, client: SimulatorClient, sender: Sender, site: Site, tmp_path: Path
 ) -> None:
-    async with chromium_with_push(tmp_path, simulator.chromium_switches, simulator.ca_file) as context:
+    home = await trusted_home(tmp_path, simulator.ca_file)
+    async with (
+        async_playwright() as playwright,
+        chromium_with_push(playwright, home, simulator.chromium_switches) as context,
+    ):
         await context.grant_permissions(["notifications"], origin=site.url.rstrip("/"))
         await subscribe_push_unsubscribe(await context.new_page(), site, client, sender)
