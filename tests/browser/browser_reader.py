@@ -74,6 +74,22 @@ async def name_of(topic: Locator) -> str:
     return (await topic.locator("b").first.inner_text()).strip()
 
 
+LEAVE = """async () => {
+  for (const registration of await navigator.serviceWorker.getRegistrations()) {
+    await (await registration.pushManager.getSubscription())?.unsubscribe();
+    await registration.unregister();
+  }
+}"""
+
+
+async def leave(context: BrowserContext, *origins: str) -> None:
+    """When a Firefox context is closed, its worker may subscribe once more: here it has nothing left to renew."""
+    page = await context.new_page()
+    for origin in origins:
+        await page.goto(f"{origin}/nowhere")
+        await page.evaluate(LEAVE)
+
+
 @asynccontextmanager
 async def open_reader(
     machine: Machine, town: Town, permission: Permission = "granted", *more_origins: str
@@ -84,4 +100,6 @@ async def open_reader(
         page = await context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield Reader(machine, context, page, town)
+        await page.goto("about:blank")
+        await leave(context, town.settings.url, *more_origins)
     assert errors == []

@@ -66,7 +66,7 @@ async def test_a_click_opens_what_the_newsroom_linked(reader: Reader, readers_to
     async with reader.context.expect_page() as opening:
         await reader.desktop.click("Dam breaks above Ada", button)
     await expect(await opening.value).to_have_url(f"{NEWSROOM}/202" if button == "Live" else f"{NEWSROOM}/200")
-    assert not reader.desktop.shown
+    await reader.desktop.takes_away("Dam breaks above Ada")
 
 
 async def test_a_story_is_muted_on_an_alert_and_back_again(reader: Reader, readers_town: Town) -> None:
@@ -97,10 +97,12 @@ async def test_a_story_is_followed_on_its_page(reader: Reader, readers_town: Tow
     assert other["progress"]["eligible"] == 0
 
 
-async def test_who_unsubscribes_hears_nothing_more(reader: Reader, readers_town: Town) -> None:
+async def test_who_tries_it_and_unsubscribes_hears_nothing_more(reader: Reader, readers_town: Town) -> None:
     await reader.subscribes(world="All")
     view = await reader.at_its_push_service()
     await reader.visits("/preferences")
+    await reader.page.get_by_role("button", name="Send me a test").click()
+    await reader.desktop.shows(readers_town.settings.site_name)
     await reader.page.get_by_role("button", name="Unsubscribe").click()
     await expect(reader.page.get_by_role("button", name="Get alerts")).to_be_visible()
 
@@ -109,4 +111,4 @@ async def test_who_unsubscribes_hears_nothing_more(reader: Reader, readers_town:
             await asyncio.sleep(0.05)
     alert = await readers_town.ended((await readers_town.send())["id"])
     assert alert["progress"]["eligible"] == 0
-    assert not reader.desktop.history
+    assert len(reader.desktop.history) == 1
