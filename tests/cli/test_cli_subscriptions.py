@@ -8,7 +8,7 @@ import pytest
 from cli_run import Commands, Ran
 
 from samples import POINT, base64url
-from tocsin.domain.subscriptions import Address
+from tocsin.domain.subscriptions import parse_public_id
 from tocsin.store.store import Store
 
 KEYS = {"p256dh": base64url(POINT), "auth": base64url(bytes(16))}
@@ -119,9 +119,9 @@ async def test_an_export_is_its_owners_alone(tocsin: Commands) -> None:
 async def test_who_is_erased_is_gone(tocsin: Commands, store: Store) -> None:
     await take(tocsin, bare("a"), bare("b"), bare("c"))
     one, two, three = [row["id"] for row in await exported(tocsin)]
-    digest_kept = await store.subscriptions.record_at(Address("fcm", 1))
-    assert digest_kept
-    await store.quarantine.add(Address("fcm", 1), digest_kept.pack(), 1)
+    gone = await store.subscriptions.get(parse_public_id(two) or b"")
+    assert gone
+    await store.quarantine.add(gone.address, gone.packed, 1)
 
     ran = await tocsin("subscriptions", "erase", one, two, "--json")
 
