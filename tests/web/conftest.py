@@ -8,7 +8,9 @@ from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from api.api_served import Served, serve, served_settings
 from browsers import CHROMIUM, CHROMIUM_SWITCHES, chromium
-from tocsin.settings import Settings
+from tocsin.cli.embedded import embedded_parts
+from tocsin.cli.supervisor import supervised
+from tocsin.settings import load
 
 TOPICS = "world:World,politics:Politics,sport:Sport"
 
@@ -26,10 +28,14 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
 
 
 @pytest.fixture(scope="session")
-async def sdk_api(servers: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+async def sdk_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """On a store of its own: others empty theirs, and what a process read once must stay true."""
     folder: Path = tmp_path_factory.mktemp("sdk")
-    async with serve(served_settings(servers, folder, topics=TOPICS)) as served:
-        yield served
+    servers = load(data_dir=folder)
+    async with supervised({}, lambda _: None, folder) as supervisor:
+        await supervisor.start(embedded_parts(servers))
+        async with serve(served_settings(servers, folder, topics=TOPICS)) as served:
+            yield served
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ const STYLE = `
 .box { line-height: 1.45; }
 p, ul, ol { margin: .5rem 0; }
 .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; }
-.row p { margin: 0; }
+.row > p { margin: 0; }
 small, .note { font-size: .875rem; color: var(--muted); }
 p:empty { display: none; }
 .on, .problem, b, .done, .failed, summary { font-weight: 600; }
