@@ -25,6 +25,7 @@ from pydantic_settings import (
 from tocsin.domain.consent import MAX_VERSION
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
+from tocsin.domain.languages import SiteLanguage
 from tocsin.domain.levels import Level
 from tocsin.domain.receipts import Keeping
 from tocsin.domain.topics import parse_topics
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     )
     base_path: str = Field("", description="A path under which everything lives, such as /alerts.")
     site_name: str = Field("Tocsin", min_length=1, max_length=60, description="The newsroom's name, for readers.")
+    language: SiteLanguage = Field(SiteLanguage.ENGLISH, description="Of the readers' pages: en or ar (right to left).")
     trusted_proxies: CommaList = Field((), description="Addresses or networks that may set X-Forwarded-For.")
     allowed_origins: CommaList = Field((), description="Sites whose pages may call the readers' API.")
     allowed_link_hosts: CommaList = Field(

@@ -264,7 +264,7 @@ async def test_the_site_says_what_a_page_needs(api: Served) -> None:
     site = (await api.call("GET", "/v1/site")).json
 
     assert [topic["id"] for topic in site["topics"]] == ["world", "politics", "business", "sport", "culture"]
-    assert all(set(topic) == {"id", "name", "description", "default"} for topic in site["topics"])
+    assert all(set(topic) == {"id", "name", "description", "default", "per_day"} for topic in site["topics"])
     assert site["levels"] == ["flash", "breaking", "update"]
     assert site["default_preferences"] == DEFAULTS
     assert len(site["application_server_key"]) == 87

@@ -13,7 +13,13 @@ from town import ADMIN_KEY, Town
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(180)]
 
 # What is on each page when it has all that it asks for.
-READY = {"/": "#open-panel", "/console": "#topics label", "/ops": "#queues .card, #queues > *", "/docs": "rapi-doc"}
+READY = {
+    "/": "tocsin-subscribe",
+    "/preferences": "tocsin-subscribe",
+    "/console": "#topics label",
+    "/ops": "#queues .card, #queues > *",
+    "/docs": "rapi-doc",
+}
 SHARES = {"fcm": 0.6, "mozilla": 0.2, "apple": 0.2}
 
 
@@ -95,18 +101,7 @@ async def test_ops_sees_the_queues_and_what_the_push_services_answer(town: Town,
             await page.screenshot(path=pictures / "ops.png")
 
 
-async def test_the_readers_page_offers_topics_and_levels(town: Town, pictures: Path | None) -> None:
-    async with chromium() as browser:
-        page = await opened(browser, town, "/", height=1120)
-        await page.locator("#open-panel").click()
-
-        await expect(page.locator("#topics")).to_contain_text("Politics")
-        await expect(page.locator("input[name=min_level]")).to_have_count(3)
-        if pictures:
-            await page.screenshot(path=pictures / "reader.png")
-
-
-@pytest.mark.parametrize("path", ["/", f"/console#key={ADMIN_KEY}", f"/ops#key={ADMIN_KEY}", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/preferences", f"/console#key={ADMIN_KEY}", f"/ops#key={ADMIN_KEY}", "/docs"])
 async def test_no_page_asks_another_host_or_breaks_its_own_policy(town: Town, path: str) -> None:
     async with chromium() as browser:
         page = await browser.new_page()

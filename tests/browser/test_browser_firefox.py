@@ -29,20 +29,32 @@ async def shown_until(page: Page, tag: str) -> dict[str, Any]:
             await asyncio.sleep(0.1)
 
 
+async def choose(page: Page, topic: str, choice: str) -> None:
+    """By hand: a topic to Off, Biggest or All."""
+    await page.get_by_role("radiogroup", name=topic).get_by_role("radio", name=choice).check()
+
+
 async def subscribe(page: Page, topics: set[str]) -> None:
     """By hand: the button, the panel, these topics alone, and the browser's prompt in the same click."""
-    await page.locator("#open-panel").click()
-    for box in await page.locator("#topics input[type=checkbox]").all():
-        await box.set_checked(await box.get_attribute("value") in topics)
-    await page.locator("#subscribe").click()
-    await expect(page.locator("#on-heading")).to_be_visible(timeout=30_000)
+    await page.get_by_role("button", name="Get alerts").click()
+    for topic in ("World", "Politics", "Business", "Sport", "Culture"):
+        await choose(page, topic, "All" if topic in topics else "Off")
+    await page.get_by_role("button", name="Turn on alerts").click()
+    await expect(page.get_by_text("Alerts are on")).to_be_visible(timeout=30_000)
+
+
+async def saved(page: Page, topic: str, choice: str) -> None:
+    """The same on the page with the preferences, which saves at once."""
+    async with page.expect_response(lambda response: response.request.method == "PATCH") as answer:
+        await choose(page, topic, choice)
+    assert (await answer.value).ok
 
 
 async def test_a_reader_subscribes_gets_the_alert_and_is_left_alone_when_they_say_so(town: Town) -> None:
     async with firefox(town.ready["autopush_url"]) as browser:
         page = await browser.new_page()
         await page.goto(f"{town.settings.url}/")
-        await subscribe(page, {"world"})
+        await subscribe(page, {"World"})
 
         alert = await town.ended(
             (await town.send(headline="Ceasefire signed in Geneva", body="Talks went on all night."))["id"]
@@ -57,12 +69,9 @@ async def test_a_reader_subscribes_gets_the_alert_and_is_left_alone_when_they_sa
         assert notification["data"]["tocsin"]["alert"] == alert["id"]
 
         # The topic is switched off on the page, which saves at once: the next alert does not come.
-        async with page.expect_response(lambda response: response.request.method == "PATCH") as saved:
-            await page.locator("#topics input[value=sport]").set_checked(True)
-        assert (await saved.value).ok
-        async with page.expect_response(lambda response: response.request.method == "PATCH") as saved:
-            await page.locator("#topics input[value=world]").set_checked(False)
-        assert (await saved.value).ok
+        await page.get_by_role("link", name="Change").click()
+        await saved(page, "Sport", "All")
+        await saved(page, "World", "Off")
         second = await town.ended((await town.send(headline="Another one for the world"))["id"])
         assert second["progress"]["eligible"] == 0
         assert len(await town.simulator.log(browser=view.id)) == 1
@@ -79,14 +88,16 @@ async def test_a_reader_sends_themselves_a_test_and_unsubscribes(town: Town) -> 
     async with firefox(town.ready["autopush_url"]) as browser:
         page = await browser.new_page()
         await page.goto(f"{town.settings.url}/")
-        await subscribe(page, {"world", "culture"})
+        await subscribe(page, {"World", "Culture"})
 
-        await page.locator("#test").click()
+        await page.get_by_role("link", name="Change").click()
+        await page.get_by_role("button", name="Send me a test").click()
         notification = await shown_until(page, "tocsin-test")
         assert notification["title"] == town.settings.site_name
 
-        await page.locator("#unsubscribe").click()
-        await expect(page.locator("#open-panel")).to_be_visible()
+        await page.get_by_role("button", name="Unsubscribe").click()
+        await expect(page.get_by_role("heading", name="Alerts are off", exact=True)).to_be_visible()
+        await expect(page.get_by_role("button", name="Get alerts")).to_be_visible()
         assert (await town.store.numbers.counts())["mozilla"] == 0
         alert = await town.ended((await town.send())["id"])
         assert alert["progress"]["eligible"] == 0
@@ -96,11 +107,11 @@ async def test_a_reader_who_comes_back_finds_their_choices(town: Town) -> None:
     async with firefox(town.ready["autopush_url"]) as browser:
         page = await browser.new_page()
         await page.goto(f"{town.settings.url}/")
-        await subscribe(page, {"sport"})
+        await subscribe(page, {"Sport"})
 
-        await page.reload()
+        await page.goto(f"{town.settings.url}/preferences")
 
-        await expect(page.locator("#on-heading")).to_be_visible()
-        await expect(page.locator("#topics input[value=sport]")).to_be_checked()
-        await expect(page.locator("#topics input[value=world]")).not_to_be_checked()
+        for topic, choice in (("Sport", "All"), ("World", "Off")):
+            radio = page.get_by_role("radiogroup", name=topic).get_by_role("radio", name=choice)
+            await expect(radio).to_be_checked(timeout=30_000)
         assert (await town.store.numbers.counts())["mozilla"] == 1

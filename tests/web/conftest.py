@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from api.api_served import Served, serve, served_settings
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
+from api.api_served import Served, serve, served_settings
 from browsers import CHROMIUM, CHROMIUM_SWITCHES, chromium
 from tocsin.settings import Settings
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from api.api_served import Reply, Served, bearer
 from playwright.async_api import Browser, BrowserContext, Page, Route
 
+from api.api_served import Reply, Served, bearer
 from samples import POINT, base64url
 
 # What a newsroom with a strict policy sends; nothing of ours may need more.

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from tocsin.domain.languages import SiteLanguage
 from tocsin.web import PAGES, ROOT_ASSETS, Asset, asset, manifest, render, service_worker
 from tocsin.web.assets import SDK, names, sdk_parts
+from tocsin.web.pages import SCRIPTS
 
 IMPORT = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 # A namespace is a name, not an address: nothing is fetched from it.
@@ -68,10 +70,13 @@ def test_the_tag_follows_the_content() -> None:
 
 
 def test_the_manifest_has_the_sites_name_and_icons_that_are_there() -> None:
-    made = manifest("L’Écho “du” Nord")
+    made = manifest("L’Écho “du” Nord", SiteLanguage.ARABIC)
     fields = json.loads(made.body)
     assert fields["name"] == fields["short_name"] == "L’Écho “du” Nord"
     assert fields["display"] == "standalone"
+    assert (fields["lang"], fields["dir"]) == ("ar", "rtl")
+    # Relative to the manifest's own address, so under any base path.
+    assert fields["id"] == fields["start_url"] == fields["scope"] == "./"
     assert all(known(icon["src"].removeprefix("assets/")) for icon in fields["icons"])
     assert made.content_type.startswith("application/manifest+json")
     assert made.etag != known("manifest.webmanifest").etag
@@ -113,26 +118,29 @@ def modules(entry: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("entry", ["reader.js", "console.js", "ops.js", "tocsin.js"])
+@pytest.mark.parametrize("entry", [*SCRIPTS.values(), "console.js", "ops.js", "tocsin.js"])
 def test_every_import_leads_to_a_file(entry: str) -> None:
     assert all(asset(name) for name in modules(entry))
 
 
 def test_every_module_is_used() -> None:
-    used = modules("reader.js") | modules("console.js") | modules("ops.js") | sdk_parts()
+    used = set().union(*map(modules, SCRIPTS.values()), sdk_parts()) | modules("console.js") | modules("ops.js")
     assert {name for name in names() if name.endswith(".js")} == used
 
 
-def test_the_readers_modules_are_all_preloaded() -> None:
-    text = render("reader.html", base_path="", site_name="The Herald", version="1.2.3")
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_the_readers_modules_are_all_preloaded(name: str) -> None:
+    text = render(name, base_path="", site_name="The Herald", version="1.2.3")
     preloaded = {path.removeprefix("assets/") for path in re.findall(r'modulepreload" href="/([^"]+)"', text)}
-    assert preloaded == modules("reader.js") - {"reader.js"}
+    assert preloaded == modules(SCRIPTS[name]) - {SCRIPTS[name]}
 
 
-def test_the_readers_page_stays_small() -> None:
-    page = render("reader.html", base_path="", site_name="The Herald", version="1.2.3").encode()
-    bodies = [page, *(known(name).body for name in [*modules("reader.js"), "base.css", "reader.css"])]
-    bodies.append(service_worker("https://alerts.herald.example/").body)
+def test_the_readers_pages_stay_small() -> None:
+    pages = [render(name, base_path="", site_name="The Herald", version="1.2.3").encode() for name in SCRIPTS]
+    scripts = set().union(*map(modules, SCRIPTS.values()))
+    more = ["base.css", "reader.css", "icon.svg", "page-words-ar.json", "words-ar.json"]
+    worker = service_worker("https://alerts.herald.example/").body
+    bodies = [*pages, worker, *(known(name).body for name in [*scripts, *more])]
     assert sum(len(gzip.compress(body)) for body in bodies) <= READER_BUDGET
 
 

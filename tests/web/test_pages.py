@@ -1,11 +1,21 @@
 """The pages as a browser gets them: nothing inline, nothing from elsewhere, every link under the base path."""
 
+import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 from jinja2 import UndefinedError
 
+from tocsin.domain.languages import SiteLanguage
 from tocsin.web import CONTENT_SECURITY_POLICY, PAGE_HEADERS, PAGES, ROOT_ASSETS, asset, render
+from tocsin.web.pages import SCRIPTS
+from tocsin.web.words import page_words, speaker
+
+GAP = re.compile(r"\{\w+\}")
+# Keys that are put together from parts.
+MADE = ("level.", "why.", "prefs.off_", "data.", "erase.", "history.")
+PATHS = {"", "preferences"}
 
 
 class Page(HTMLParser):
@@ -55,8 +65,8 @@ def test_every_link_is_under_the_base_path_and_is_there(name: str, base_path: st
     for link in links:
         assert link.startswith(f"{base_path}/")
         path = link.removeprefix(f"{base_path}/")
-        assert path in ROOT_ASSETS or path.startswith("assets/")
-        assert asset(path.removeprefix("assets/")), link
+        assert path in PATHS or path in ROOT_ASSETS or path.startswith("assets/")
+        assert path in PATHS or asset(path.removeprefix("assets/")), link
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -94,3 +104,65 @@ def test_the_policy_allows_our_own_files_only() -> None:
     assert "unsafe" not in CONTENT_SECURITY_POLICY
     assert PAGE_HEADERS["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert PAGE_HEADERS["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_readers_page_speaks_the_sites_language(name: str) -> None:
+    for language, direction in (("en", "ltr"), ("ar", "rtl")):
+        text = render(name, SiteLanguage(language), base_path="", site_name="بريد", version="1.2.3")
+        assert f'<html lang="{language}" dir="{direction}">' in text
+        assert not GAP.search(text)
+
+
+@pytest.mark.parametrize("name", sorted(PAGES - SCRIPTS.keys()))
+def test_the_desks_pages_speak_english(name: str) -> None:
+    context = {"base_path": "", "site_name": "The Herald", "version": "1.2.3"}
+    assert render(name, SiteLanguage.ARABIC, **context) == render(name, **context)
+
+
+def test_both_languages_have_the_same_words_with_the_same_gaps() -> None:
+    english, arabic = (page_words(language) for language in SiteLanguage)
+    assert english.keys() == arabic.keys()
+    for key, text in english.items():
+        assert set(GAP.findall(text)) == set(GAP.findall(arabic[key])), key
+        assert re.search(r"[\u0600-\u06ff]", arabic[key]), key
+
+
+def asset_text(name: str) -> str:
+    found = asset(name)
+    assert found
+    return found.body.decode()
+
+
+def test_every_word_is_said_somewhere_and_every_word_said_is_there() -> None:
+    words = page_words(SiteLanguage.ENGLISH)
+    templates = [path.read_text() for path in files("tocsin.web").joinpath("templates").iterdir()]
+    scripts = [asset_text(name) for name in (*SCRIPTS.values(), "latest.js", "history.js", "erase.js", "page-words.js")]
+    said = set(re.findall(r"""\bt\(["']([a-z_.]+)["'],? ?""", "\n".join([*templates, *scripts])))
+    assert {key for key in said if not key.endswith((".", "_"))} <= words.keys()
+    everything = "\n".join([*templates, *scripts])
+    assert [
+        key
+        for key in words
+        if f'"{key}"' not in everything and f"'{key}'" not in everything and not key.startswith(MADE)
+    ] == []
+
+
+def test_a_word_that_is_not_there_or_has_a_gap_left_is_an_error() -> None:
+    say = speaker(SiteLanguage.ENGLISH)
+    with pytest.raises(KeyError):
+        say("home.nothing")
+    with pytest.raises(KeyError):
+        say("home.is")
+
+
+@pytest.mark.parametrize("base_path", ["", "/alerts"])
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_readers_page_can_stand_on_the_home_screen(name: str, base_path: str) -> None:
+    tags = page(name, base_path=base_path).tags
+    links = {attrs["rel"]: attrs["href"] for tag, attrs in tags if tag == "link" and attrs["rel"] != "modulepreload"}
+    assert links["manifest"] == f"{base_path}/manifest.webmanifest"
+    assert links["apple-touch-icon"] == f"{base_path}/assets/icon-180.png"
+    names = {attrs.get("name"): attrs.get("content") for tag, attrs in tags if tag == "meta"}
+    assert names["apple-mobile-web-app-title"] == "The Herald"
+    assert names["theme-color"]

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from api.api_served import Served
 from playwright.async_api import Browser, Route, expect
 from sdk_page import sdk_page
 
+from api.api_served import Served
 from browsers import needs_chromium
 
 pytestmark = [pytest.mark.browser, needs_chromium]

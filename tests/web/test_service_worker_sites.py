@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from newsstand import EXAMPLES, STORY, SUBSCRIBING, WRITTEN, Newsstand, open_newsstand, push, reading, subscribe
+from newsstand import EXAMPLES, HASTE, STORY, SUBSCRIBING, WRITTEN, Newsstand, open_newsstand, push, reading, subscribe
 from playwright.async_api import BrowserContext
 
 from browsers import needs_chromium
@@ -81,6 +81,7 @@ async def test_a_site_without_a_worker_serves_one_line(browser: BrowserContext, 
         assert await reader.happens("notificationclick", shown) == [STORY]
         await plain.services.store.alerts.queue(an_alert(headline="Aid convoy", now=clock.now()), "a-key-for-this-one")
         await reader.worker.evaluate(SUBSCRIBED, (await reader.kept())["endpoint"])
+        await reader.worker.evaluate(HASTE)
         assert (await reader.pushed())["title"] == "Aid convoy"
         assert await reader.worker.evaluate("self.refused") == []
 
@@ -97,6 +98,7 @@ async def test_a_sites_own_worker_goes_on_as_before(browser: BrowserContext, own
         # Theirs shows something for a push without a payload, so ours does not; and where theirs fails, ours does.
         await reader.worker.evaluate(SUBSCRIBED, (await reader.kept())["endpoint"])
         await reader.worker.evaluate(EVENTS)
+        await reader.worker.evaluate(HASTE)
         for data, title in (("", "The Example"), ("not json", "Tocsin: there is news")):
             await reader.push(data)
             async with asyncio.timeout(20):

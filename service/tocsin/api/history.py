@@ -42,7 +42,9 @@ async def history(call: Call[BaseModel]) -> web.Response:
         status = await store.alerts.get(alert_id)
         if status.began_at is not None:
             entries.append(_entry(status, marks.get(alert_id), receipts.get(alert_id, [])))
-    return answer(History(alerts=entries))
+    answered = answer(History(alerts=entries))
+    answered.enable_compression()  # fifty alerts, with the same words again and again
+    return answered
 
 
 def _entry(status: AlertStatus, mark: Mark | None, receipts: list[Event]) -> HistoryEntry:

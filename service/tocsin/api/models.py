@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tocsin.domain.alerts import Action, AlertState, Kind
 from tocsin.domain.consent import MAX_VERSION
+from tocsin.domain.languages import SiteLanguage
 from tocsin.domain.levels import Level
 from tocsin.domain.pace import Breaker
 from tocsin.domain.preferences import Preferences, PreferencesPatch
@@ -71,6 +72,14 @@ class Limits(Strict):
     body_bytes: int
 
 
+class SiteTopic(Topic):
+    per_day: dict[Level, float] | None = Field(
+        description="alerts of exactly that level, mean per day of the last 30 days (or since the first alert); "
+        "null for a site younger than a week",
+        examples=[{"flash": 0.03, "breaking": 1.2, "update": 3.0}],
+    )
+
+
 class ConsentText(Strict):
     text_version: str
     text: str
@@ -78,8 +87,9 @@ class ConsentText(Strict):
 
 class Site(Strict):
     name: str
+    language: SiteLanguage = Field(description="of the site's own pages and words")
     application_server_key: str
-    topics: tuple[Topic, ...]
+    topics: tuple[SiteTopic, ...]
     levels: tuple[Level, ...]
     default_preferences: Preferences
     limits: Limits

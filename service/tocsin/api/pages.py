@@ -44,8 +44,12 @@ _DOCS_PAGE = """<!doctype html>
 def page(name: str) -> Handler:
     async def show(call: Call[BaseModel]) -> web.Response:
         settings = call.services.settings
-        html = render(name, base_path=settings.base_path, site_name=settings.site_name, version=__version__)
-        return web.Response(body=html.encode(), headers=PAGE_HEADERS)
+        html = render(
+            name, settings.language, base_path=settings.base_path, site_name=settings.site_name, version=__version__
+        )
+        response = web.Response(body=html.encode(), headers={**PAGE_HEADERS, "Vary": "Accept-Encoding"})
+        response.enable_compression()
+        return response
 
     return show
 
@@ -66,7 +70,8 @@ async def asset(call: Call[BaseModel]) -> web.Response:
 
 
 async def manifest(call: Call[BaseModel]) -> web.Response:
-    return _send(call, named_manifest(call.services.settings.site_name))
+    settings = call.services.settings
+    return _send(call, named_manifest(settings.site_name, settings.language))
 
 
 def _send(call: Call[BaseModel], found: Asset | None) -> web.Response:

@@ -15,6 +15,7 @@ from tocsin.api.errors import problem
 from tocsin.api.models import (
     Limits,
     Site,
+    SiteTopic,
     SubscriptionView,
     TestPushed,
 )
@@ -39,7 +40,8 @@ async def site(call: Call[BaseModel]) -> web.Response:
     described = Site(
         name=services.settings.site_name,
         application_server_key=services.application_server.public_key,
-        topics=await services.store.topics.all(),
+        language=services.settings.language,
+        topics=await _topics(call),
         levels=tuple(Level),
         default_preferences=await services.store.topics.default_preferences(),
         limits=Limits(headline=120, body=300, topics=MAX_TOPICS, body_bytes=MAX_BODY),
@@ -49,6 +51,11 @@ async def site(call: Call[BaseModel]) -> web.Response:
     etag = sha256(described.model_dump_json().encode()).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"', "Vary": "Origin"}
     return web.Response(status=304, headers=headers) if call.has(etag) else answer(described, headers=headers)
+
+
+async def _topics(call: Call[BaseModel]) -> tuple[SiteTopic, ...]:
+    topics, frequency = await call.services.store.topics.all(), call.services.frequency
+    return tuple([SiteTopic(**dict(topic), per_day=await frequency.per_day(topic.id)) for topic in topics])
 
 
 async def read(call: Call[BaseModel]) -> web.Response:

@@ -152,6 +152,7 @@ ROUTES: tuple[Route, ...] = (
           {200: PushServiceView}, role=Role.OPS, seconds=QUARANTINE_SECONDS),
 
     _page("/", pages.page("reader.html"), "The readers' page"),
+    _page("/preferences", pages.page("preferences.html"), "A reader's choices, history and data"),
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
     _page("/sw.js", pages.service_worker, "The service worker"),

@@ -14,6 +14,7 @@ from tocsin.cautions import Cautions
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.topics import Topic, parse_topics
 from tocsin.drafting import Drafting
+from tocsin.frequency import Frequency
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing
 from tocsin.push.curl_sender import CurlSender
@@ -39,6 +40,7 @@ class Services:
     cautions: Cautions
     drafting: Drafting
     recent: Recent
+    frequency: Frequency
     queues: Queues
     rates: Rates
     prekeys: Prekeys
@@ -72,6 +74,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             cautions=cautions,
             drafting=Drafting(store, wake_ups, settings, cautions),
             recent=Recent(store),
+            frequency=Frequency(store),
             queues=Queues(store, settings.broker),
             rates=Rates(store.server),
             prekeys=Prekeys(settings.prekey_server, settings.prekeys),

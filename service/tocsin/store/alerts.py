@@ -35,7 +35,8 @@ _DEFERRING = PREFIX + "deferring"
 ROUND = "round"
 
 KEEP_IDEMPOTENCY_KEY = 7 * 86_400
-MOST_BEGUN = 1_000
+# A month's alerts, for a newsroom with 150 a day.
+MOST_BEGUN = 5_000
 KEEP_LEDGERS = 50
 KEEP_LEDGERS_MS = 30 * 86_400_000
 

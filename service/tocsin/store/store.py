@@ -12,6 +12,7 @@ from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
 from tocsin.store.packing import Packing
+from tocsin.store.past import Pasts
 from tocsin.store.pauses import Pauses
 from tocsin.store.prekeys import SEALS
 from tocsin.store.processes import Processes
@@ -44,6 +45,7 @@ class Store:
         self.ledgers = Ledgers(self.server)
         self.numbers = Numbers(self.server)
         self.packing = Packing(self.server)
+        self.pasts = Pasts(self.server)
         self.pauses = Pauses(self.server)
         self.prekey_secret = Secret(self.server, SEALS)
         self.processes = Processes(self.server)

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
+from tocsin.domain.languages import SiteLanguage
 from tocsin.web.joined import joined, parts
+from tocsin.web.words import speaker
 
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -30,6 +35,8 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
 )
+
+_IMPORT: Final = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 
 # Served beside the pages; everything else is served under /assets/.
 ROOT_ASSETS: Final = ("tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
@@ -83,8 +90,31 @@ def sdk_parts() -> frozenset[str]:
     return frozenset(parts(SDK, source))
 
 
-def manifest(site_name: str) -> Asset:
-    """The web app manifest under the site's own name, which iOS shows below the home-screen icon."""
+@cache
+def imports(entry: str) -> tuple[str, ...]:
+    """The addresses below the base path of all that a script of ours imports, one through another."""
+    found: dict[str, None] = {}
+    waiting = [f"assets/{entry}"]
+    while waiting:
+        importer = waiting.pop()
+        for path in _IMPORT.findall(_ASSETS[posixpath.basename(importer)].body.decode()):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(importer), path))
+            if imported not in found:
+                found[imported] = None
+                waiting.append(imported)
+    return tuple(sorted(found))
+
+
+def manifest(site_name: str, language: SiteLanguage = SiteLanguage.ENGLISH) -> Asset:
+    """The web app manifest under the site's own name, which iOS shows below the home-screen icon. Its addresses are
+    relative to its own, so they are right under any base path."""
     fields = json.loads(_ASSETS["manifest.webmanifest"].body)
-    named = {**fields, "name": site_name, "short_name": site_name}
+    named = {
+        **fields,
+        "name": site_name,
+        "short_name": site_name,
+        "description": speaker(language)("home.description", site=site_name),
+        "lang": language,
+        "dir": language.direction,
+    }
     return Asset("manifest.webmanifest", json.dumps(named, ensure_ascii=False, indent=2).encode())

@@ -5,7 +5,13 @@ from typing import Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-PAGES: Final = frozenset({"reader.html", "console.html", "ops.html"})
+from tocsin.domain.languages import SiteLanguage
+from tocsin.web.assets import imports
+from tocsin.web.words import speaker
+
+# The readers' pages, and the script of each.
+SCRIPTS: Final = {"reader.html": "reader.js", "preferences.html": "preferences-page.js"}
+PAGES: Final = frozenset(SCRIPTS) | {"console.html", "ops.html"}
 
 
 def _templates() -> dict[str, str]:
@@ -22,8 +28,17 @@ _environment: Final = Environment(
 )
 
 
-def render(page: str, **context: str) -> str:
-    """A page of `PAGES`. Context: `base_path` ("" or "/alerts", no slash at its end), `site_name`, `version`."""
+def render(page: str, language: SiteLanguage = SiteLanguage.ENGLISH, **context: str) -> str:
+    """A page of `PAGES`. Context: `base_path` ("" or "/alerts", no slash at its end), `site_name`, `version`.
+
+    The desk's pages speak English only.
+    """
     if page not in PAGES:
         raise ValueError(f"no such page: {page!r}")
-    return _environment.get_template(page).render(context)
+    script = SCRIPTS.get(page)
+    spoken = language if script else SiteLanguage.ENGLISH
+    words = {"language": spoken.value, "direction": spoken.direction, "t": speaker(spoken)}
+    if script:
+        context["script"] = script
+    preloads = imports(script) if script else ()
+    return _environment.get_template(page).render(words, preloads=preloads, **context)

@@ -1,0 +1,114 @@
+// The page at "/preferences": the reader's choices, what became of alerts, and what is held on this browser.
+import { Tocsin } from "../tocsin.js";
+import { $, $$, busy, h, say } from "./dom.js";
+import { eraseByHand } from "./erase.js";
+import { showHistory } from "./history.js";
+import { pageWords, told } from "./page-words.js";
+
+const STORY = /^[a-z0-9][a-z0-9-]{0,59}$/;
+const FILE = "tocsin-subscription.json";
+const { searchParams } = new URL(location.href);
+
+let shown = "";
+
+function showView(view) {
+  for (const element of $$("[data-view]")) element.hidden = element.dataset.view !== view;
+}
+
+/** An element of the SDK in its place, made once. */
+function place(tocsin, selector, tag, attributes = {}) {
+  if ($(selector).firstElementChild) return;
+  const element = h(tag, attributes);
+  element.tocsin = tocsin;
+  $(selector).append(element);
+}
+
+// The address may come from anywhere, so only what can be a story's id is shown as one.
+function showStory(tocsin, t) {
+  const story = searchParams.get("story") ?? "";
+  if (!STORY.test(story)) return;
+  const name = story.replaceAll("-", " ");
+  say($("#story-heading"), t("prefs.story", { story: name }));
+  $("#story").hidden = false;
+  place(tocsin, "#story-control", "tocsin-follow", { story, name });
+}
+
+function showState(tocsin, t) {
+  const view = tocsin.state === "subscribed" ? "on" : "off";
+  if (view === shown) return;
+  shown = view;
+  showView(view);
+  if (view === "off") return place(tocsin, "#subscribe", "tocsin-subscribe");
+  $("#ended").hidden = true;
+  place(tocsin, "#preferences", "tocsin-preferences");
+  showStory(tocsin, t);
+  showHistory($("#history-list"), t, () => tocsin.history());
+}
+
+function ended(heading, text) {
+  say($("#ended-heading"), heading);
+  say($("#ended-text"), text);
+  $("#ended").hidden = false;
+  $("#ended").focus();
+  scrollTo({ top: 0 });
+}
+
+/** A button whose deed is told beside it. @param {(say: (text: string) => void) => Promise<unknown>} work */
+function deed(name, t, work) {
+  const status = $(`#${name}-status`);
+  $(`#${name}`).addEventListener("click", () => busy($(`#${name}`), async () => {
+    status.classList.remove("bad");
+    try {
+      await work((text) => say(status, text));
+    } catch (error) {
+      status.classList.add("bad");
+      say(status, error.code === "not_accepted" ? t("test.not_accepted") : told(t, error));
+    }
+  }));
+}
+
+function save(data) {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(data, null, 2)], { type: "application/json" }));
+  h("a", { href: url, download: FILE }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+function deeds(tocsin, t) {
+  deed("test", t, async (tell) => {
+    tell(t("test.sending"));
+    await tocsin.test();
+    tell(t("test.sent"));
+  });
+  deed("export", t, async (tell) => {
+    save(await tocsin.export());
+    tell(t("data.export_done", { file: FILE }));
+  });
+  deed("unsubscribe", t, async () => {
+    await tocsin.unsubscribe();
+    ended(t("off.heading"), t("off.text"));
+  });
+  eraseByHand(tocsin, t, (now, then) => ended(t("erased.heading"), t("erased.text", { now, then })));
+}
+
+async function connect(t) {
+  showView("loading");
+  try {
+    const tocsin = await Tocsin.connect();
+    deeds(tocsin, t);
+    tocsin.addEventListener("change", () => showState(tocsin, t));
+    showState(tocsin, t);
+  } catch (error) {
+    say($("#failed-text"), told(t, error));
+    showView("failed");
+  }
+}
+
+async function start() {
+  const words = await pageWords().catch(() => null);
+  // What the page says then is on it from the server.
+  $("#again").addEventListener("click", () => (words ? busy($("#again"), () => connect(words.t)) : location.reload()));
+  if (words) await connect(words.t);
+  else showView("failed");
+}
+
+start();
