@@ -23,7 +23,8 @@ PUSH_SERVICE = """(() => {
   const change = (patch) => localStorage.setItem(NAME, JSON.stringify({ ...read(), ...patch }));
   const text = (key) => typeof key === "string" ? key : btoa(String.fromCharCode(...new Uint8Array(key)))
     .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const buffer = (key) => Uint8Array.from(atob(key.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0)).buffer;
+  const plain = (key) => key.replaceAll("-", "+").replaceAll("_", "/");
+  const buffer = (key) => Uint8Array.from(atob(plain(key)), (char) => char.charCodeAt(0)).buffer;
   const subscription = ({ endpoint, auth, key }) => ({
     endpoint,
     options: { userVisibleOnly: true, applicationServerKey: buffer(key) },
@@ -41,7 +42,8 @@ PUSH_SERVICE = """(() => {
       const key = text(applicationServerKey);
       if (current && current.key !== key) throw new DOMException("another key", "InvalidStateError");
       if (current) return subscription(current);
-      const next = { endpoint: `https://fcm.googleapis.com/send/%(name)s-${made}`, auth: "AAAAAAAAAAAAAAAAAAAAAA", key };
+      const endpoint = `https://fcm.googleapis.com/send/%(name)s-${made}`;
+      const next = { endpoint, auth: "AAAAAAAAAAAAAAAAAAAAAA", key };
       change({ current: next, made: made + 1 });
       return subscription(next);
     },

@@ -98,7 +98,7 @@ def test_no_page_names_another_host(name: str) -> None:
 def test_scripts_write_no_markup_and_make_no_code(name: str) -> None:
     for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
         assert forbidden not in source(name)
-    assert name == SDK or len(source(name).splitlines()) <= 205
+    assert name == SDK or len(source(name).splitlines()) <= 250
 
 
 def modules(entry: str) -> set[str]:

@@ -41,7 +41,8 @@ async def test_a_reader_subscribes_by_keyboard_and_the_prompt_is_in_the_very_cli
         await expect(page.get_by_role("button", name="Change")).to_be_focused()
         assert await reader.asked() == [True]
         stored = await reader.stored()
-        assert (stored["topics"], stored["topic_levels"]) == (["politics", "world"], {"politics": "breaking", "world": "breaking"})
+        assert stored["topics"] == ["politics", "world"]
+        assert stored["topic_levels"] == {"politics": "breaking", "world": "breaking"}
 
 
 async def test_who_says_no_is_told_what_it_means_and_never_asked_again(

@@ -59,6 +59,8 @@ class Asset:
 
 
 SDK: Final = "tocsin.js"
+# Words that the service worker has in itself; pages have no use for them.
+WORKER_WORDS: Final = "worker."
 
 _STATIC: Final = files("tocsin.web").joinpath("static")
 
@@ -70,7 +72,13 @@ def source(name: str) -> str:
 
 def _packaged() -> dict[str, Asset]:
     found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
-    return {**found, SDK: Asset(SDK, joined(SDK, source).encode())}
+    words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
+    return {**found, **words, SDK: Asset(SDK, joined(SDK, source).encode())}
+
+
+def _compact(body: bytes) -> bytes:
+    words = {key: text for key, text in json.loads(body).items() if not key.startswith(WORKER_WORDS)}
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())

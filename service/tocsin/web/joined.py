@@ -13,7 +13,7 @@ _EXPORTED: Final = re.compile(r"^export (?=(?:async )?(?:function|class|const|le
 # A text keeps every character. No regular expression of the SDK holds a quote or two slashes; a test runs all of it.
 _TOKEN: Final = re.compile(r"""("(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/""", re.DOTALL)
 _SPACE: Final = re.compile(r"[ \t]*([{}()\[\];,:?=<>&|!+*/-]+)[ \t]*")
-_STYLE: Final = re.compile(r"(?<=^const CSS = `).*?(?=`;)", re.MULTILINE | re.DOTALL)
+_STYLE: Final = re.compile(r"(?<=^const STYLE = `).*?(?=`;)", re.MULTILINE | re.DOTALL)
 
 
 def parts(entry: str, read: Callable[[str], str]) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def joined(entry: str, read: Callable[[str], str]) -> str:
     """
     offered = [names for names, _ in _IMPORT.findall(read(entry)) if names]
     whole = "".join(_bare(name, read(name)) for name in parts(entry, read) if name != entry)
-    return f"{whole}export{{{','.join(offered)}}};\n"
+    return re.sub(r"\n+", "\n", f"{whole}export{{{','.join(offered)}}};\n").lstrip()
 
 
 def _bare(name: str, source: str) -> str:

@@ -8,11 +8,10 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from tocsin.web.assets import ASSET_HEADERS, Asset, asset
+from tocsin.web.assets import ASSET_HEADERS, WORKER_WORDS, Asset, source
 
 PARTS: Final = ("service", "journal", "show", "receipts", "stories", "renew", "events")
 LANGUAGES: Final = ("en", "ar")
-_PREFIX: Final = "worker."
 
 _HEAD: Final = """\
 // Tocsin's service worker. Not a module, so that a newsroom's own worker can take it in with importScripts().
@@ -37,9 +36,8 @@ def service_worker(service: str) -> Asset:
 
 def worker_words(language: str) -> dict[str, str]:
     """Those that notifications need; in the script itself, so that no push waits for them."""
-    found = asset(f"words-{language}.json")
-    words: dict[str, str] = json.loads(found.body) if found else {}
-    return {key: text for key, text in words.items() if key.startswith(_PREFIX)}
+    words: dict[str, str] = json.loads(source(f"words-{language}.json"))
+    return {key: text for key, text in words.items() if key.startswith(WORKER_WORDS)}
 
 
 def _headers(service: str) -> Mapping[str, str]:

@@ -1,5 +1,5 @@
 // The controls that our elements share.
-import { h } from "./dom.js";
+import { h } from "./make.js";
 
 /** @param {string} [name]  its class, which is a part as well */
 export const button = (text, onclick, name = "", more = {}) =>

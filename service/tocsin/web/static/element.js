@@ -1,6 +1,7 @@
 // What our elements have in common: a connection, a language, a look.
 import { Tocsin } from "./client.js";
-import { h } from "./dom.js";
+import { button, live } from "./controls.js";
+import { h, say } from "./make.js";
 import { sheet } from "./styles.js";
 import { languageOf, words } from "./words.js";
 
@@ -15,7 +16,6 @@ const scriptsRan = new Promise((resolve) => {
 export function reason({ t }, error) {
   console.error("tocsin:", error);
   if (error.isNetwork) return t("problem.network");
-  if (error.status === 429) return t("problem.busy");
   return t(error instanceof DOMException ? "problem.push" : "problem.other");
 }
 
@@ -64,7 +64,7 @@ export class TocsinElement extends HTMLElement {
   }
 
   #speak = async () => {
-    this.words = await words(languageOf(this, this.#tocsin), this.#tocsin.texts);
+    this.words = await words(languageOf(this, this.#tocsin), this.#tocsin);
     this.#fill(...this.build());
     this.show();
   };
@@ -81,11 +81,13 @@ export class TocsinElement extends HTMLElement {
   }
 
   async #fail(error) {
-    const known = await words(languageOf(this, null)).catch(() => null);
-    const again = () => this.connectedCallback();
+    console.error("tocsin:", error);
     // Without words there is nothing to say and nothing to press; the next visit tries again.
-    if (!known) return console.error("tocsin:", error);
-    this.#fill(h("p", { role: "alert", part: "problem" }, reason(known, error)), h("button", { type: "button", part: "button", onclick: again }, known.t("problem.again")));
+    this.words = await words(languageOf(this));
+    const problem = live("problem");
+    this.#fill(problem, button(this.words.t("problem.again"), () => this.connectedCallback()));
+    say(problem, reason(this.words, error));
+    this.words = null;
   }
 
   #fill(...parts) {

@@ -1,5 +1,5 @@
 // <tocsin-follow story="…" name="…">: follow or mute this story.
-import { busy, h, say } from "./dom.js";
+import { busy, h, say } from "./make.js";
 import { reason, TocsinElement } from "./element.js";
 import { openPanel } from "./panel.js";
 import { chooseStory, hasStory, nameStory, storyName } from "./stories.js";
@@ -19,6 +19,7 @@ export class FollowElement extends TocsinElement {
   show() {
     const { state, preferences } = this.tocsin;
     const on = state === "subscribed";
+    this.box.hidden = state === "unsupported";
     for (const button of this.buttons) {
       button.hidden = !on && button.value === "mute";
       button.setAttribute("aria-pressed", String(on && hasStory(preferences[LISTS[button.value]], this.getAttribute("story"))));

@@ -1,6 +1,6 @@
 // Our own panel before the browser's prompt: what there is, how often, and one button.
 import { button, live, note, tick, ticked } from "./controls.js";
-import { busy, h, say } from "./dom.js";
+import { busy, h, say } from "./make.js";
 import { reason } from "./element.js";
 import { applied } from "./preferences.js";
 import { chooseStory, storyName } from "./stories.js";
@@ -93,7 +93,6 @@ export function openPanel(element, story) {
     subscribed: ["subscribe", () => managing(element, close)],
     "needs-home-screen": ["home", () => [note(t("home.text")), h("ol", {}, ...[1, 2, 3].map((each) => h("li", {}, t(`home.step${each}`, { site: tocsin.site.name })))), note(t("home.note"))]],
     denied: ["denied", () => denial(words)],
-    unsupported: ["subscribe", () => [note(t("unsupported.text"))]],
     unsubscribed: ["panel", () => subscribing(element, story, close, show)],
   };
   function show() {

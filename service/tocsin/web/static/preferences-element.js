@@ -1,6 +1,6 @@
 // <tocsin-preferences>: all that a reader may choose. Every change is saved at once.
 import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
-import { h, say } from "./dom.js";
+import { h, say } from "./make.js";
 import { reason, TocsinElement } from "./element.js";
 import { inZone, quietPart } from "./quiet-part.js";
 import { chooseStory, stories, storyName } from "./stories.js";
@@ -40,7 +40,7 @@ export class PreferencesElement extends TocsinElement {
     this.off.tocsin = tocsin;
     clearInterval(this.#timer);
     // Tonight comes nearer while the page is open.
-    this.#timer = setInterval(() => this.show(), 60_000);
+    this.#timer = setInterval(() => this.matches(":focus-within") || this.show(), 60_000);
     return [this.form, this.off];
   }
 

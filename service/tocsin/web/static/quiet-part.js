@@ -1,6 +1,6 @@
 // Quiet hours: from when to when, what then, and what that means for tonight.
 import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
-import { h, say } from "./dom.js";
+import { h, say } from "./make.js";
 import { quiet } from "./quiet.js";
 import { altogether } from "./topics.js";
 
@@ -38,7 +38,7 @@ export function quietPart(words, site, save) {
   const set = (patch) => save((now) => inZone(now, { quiet_hours: patch && { ...(!now.quiet_hours && last), ...patch } }));
 
   // A clock field changes with every digit: what is saved is what stands there when the reader pauses.
-  const clock = (name) => h("input", { type: "time", required: true, onchange: ({ target: { value } }) => {
+  const clock = (name) => h("input", { type: "time", onchange: ({ target: { value } }) => {
     clearTimeout(timer);
     const same = start.value === end.value;
     say(wrong, same ? t("quiet.same") : "");

@@ -5,7 +5,7 @@ const DAY = 1440 * MINUTE;
 
 /** The wall clock of a zone as minutes since 1970 that have no zone. */
 function wall(moment, zone) {
-  const format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" });
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", dateStyle: "short", timeStyle: "short" });
   const { year, month, day, hour, minute } = Object.fromEntries(format.formatToParts(moment).map(({ type, value }) => [type, Number(value)]));
   return Date.UTC(year, month - 1, day, hour, minute);
 }

@@ -43,13 +43,13 @@ export async function request(url, { method, token, body, type = "application/js
     response = await fetch(url, { method, headers: sent, body: body && JSON.stringify(body), credentials: "omit", cache: "no-cache", signal });
     text = response.ok && (await response.text());
   } catch {
-    const title = signal.aborted ? "The service did not answer in time" : "The service cannot be reached";
+    const title = signal.aborted ? "No answer came in time" : "The service cannot be reached";
     throw new ProblemError({ code: "network", title, detail: "Check the connection and try again." });
   }
   if (!response.ok) throw await problemOf(response);
   try {
     return text ? JSON.parse(text) : null;
   } catch {
-    throw new ProblemError({ status: response.status, code: "not_json", title: "The service’s answer could not be read" });
+    throw new ProblemError({ status: response.status, code: "not_json", title: "The answer could not be read" });
   }
 }

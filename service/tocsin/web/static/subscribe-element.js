@@ -1,5 +1,5 @@
 // <tocsin-subscribe>: a button that opens our panel; afterwards, what is on and how to change it.
-import { h } from "./dom.js";
+import { h } from "./make.js";
 import { reason, TocsinElement } from "./element.js";
 import { denial, openPanel } from "./panel.js";
 

@@ -155,4 +155,7 @@ declare global {
   interface HTMLElementEventMap {
     "tocsin-change": ChangeEvent;
   }
+  interface DocumentEventMap {
+    "tocsin-change": ChangeEvent;
+  }
 }

@@ -1,5 +1,5 @@
 // The control for topics: Off, Biggest or All, each with what it means in numbers.
-import { h } from "./dom.js";
+import { h } from "./make.js";
 
 const ADMITTED = { flash: ["flash"], breaking: ["flash", "breaking"], update: ["flash", "breaking", "update"] };
 

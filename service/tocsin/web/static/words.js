@@ -2,17 +2,17 @@
 import { ROOT } from "./browser.js";
 import { request } from "./request.js";
 
-const RIGHT_TO_LEFT = /^(ar|fa|he|ps|ur|yi)\b/;
+const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
 const OURS = ["en", "ar"];
 const files = new Map();
 
-function file(name) {
-  if (!files.has(name)) {
-    const loading = request(new URL(`assets/${name}.json`, ROOT));
-    loading.catch(() => files.delete(name));
-    files.set(name, loading);
+function file(url) {
+  if (!files.has(url)) {
+    const loading = request(url);
+    loading.catch(() => files.delete(url));
+    files.set(url, loading);
   }
-  return files.get(name);
+  return files.get(url);
 }
 
 /** The language of an element: its own, the one asked for in `connect`, the page's, the site's. */
@@ -26,12 +26,11 @@ const base = (language) => language.toLowerCase().split("-")[0];
 
 /**
  * @param {string} language  BCP 47; English words where we have none, so that a site may give its own
- * @param {Record<string, string>} [texts]
- * @param {string[]} [names]  of the files: "words" is words-en.json
+ * @param {{base?: URL, texts?: Record<string, string>}} [tocsin]
  */
-export async function words(language, texts = {}, names = ["words"]) {
+export async function words(language, { base: service = ROOT, texts } = {}) {
   const ours = OURS.includes(base(language)) ? base(language) : "en";
-  const all = Object.assign({}, ...(await Promise.all(names.map((name) => file(`${name}-${ours}`)))), texts);
+  const all = { ...(await file(new URL(`assets/words-${ours}.json`, service).href)), ...texts };
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
 
