@@ -134,6 +134,15 @@ class Settings(BaseSettings):
     consent_text_version: str = Field(
         "", description="The version of CONSENT_TEXT, kept with each consent. Another one asks readers again."
     )
+    inactive_days: int = Field(
+        180,
+        ge=0,
+        le=3_650,
+        description="Forget browsers of which neither they nor their push service gave a sign for so long; 0: never.",
+    )
+    erase_hours: float = Field(
+        12.0, gt=0, le=23, description="What was erased leaves the store's append-only file within so long."
+    )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
     )

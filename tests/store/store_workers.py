@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from py_vapid import Vapid02
 
 from tocsin.domain.alerts import Alert
-from tocsin.domain.deliveries import Answer
+from tocsin.domain.deliveries import Answer, Mark
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import Grant
 from tocsin.planning import Planners
@@ -250,9 +250,9 @@ class _Noting:
     def message(self, *words: Any) -> Message:
         return self._letters.message(*words)
 
-    def write(self, *words: Any) -> Letter | None:
-        letter: Letter | None = self._letters.write(*words)
-        if letter is not None:
+    def write(self, *words: Any) -> Letter | Mark:
+        letter: Letter | Mark = self._letters.write(*words)
+        if isinstance(letter, Letter):
             self.slots[letter.envelope] = letter.slot
         return letter
 

@@ -114,6 +114,21 @@ async def register_and_leave(store: Store) -> None:
     await add(store.subscriptions, a_subscription("next"), ASLEEP, AFTER_REST_MS)
 
 
+async def be_heard_of(store: Store) -> None:
+    kept = await add(store.subscriptions, BROWSER, ASLEEP)
+    for day in (20_500, 20_510):
+        await store.activity.seen(kept.address, kept.packed, day)
+        await store.activity.raise_to("fcm.0", [0, 1], day + 5)
+
+
+async def erase(store: Store) -> None:
+    await tell(store)
+    kept = await store.subscriptions.get(a_subscription("browser-0").digest)
+    assert kept
+    await store.subscriptions.delete(kept, NOW_MS)
+    assert await store.log.tend(NOW_MS, 0)
+
+
 async def move(store: Store) -> None:
     """To another endpoint, and then to another push service."""
     kept = await add(store.subscriptions, BROWSER, ASLEEP)
@@ -262,11 +277,13 @@ async def migrate(store: Store) -> None:
 
 SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "begin_move": move,
+    "begin_rewrite": erase,
     "begin_run": begin_twice,
     "begin_shard": send,
     "carry_over": move,
     "change_alert": draft,
     "check_lease": send,
+    "clear_receipts": erase,
     "close_alert": send,
     "defer_shard": defer,
     "drop_quarantined": be_called_gone,
@@ -277,10 +294,12 @@ SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "intern_profile": register_and_leave,
     "move_ledger": migrate,
     "move_record": move,
+    "note_seen": be_heard_of,
     "pack_ledger": pack,
     "put_record": register_and_leave,
     "quarantine_record": be_called_gone,
     "queue_alert": ask,
+    "raise_seen": be_heard_of,
     "record_receipt": tell,
     "release_shard": send,
     "reopen_alert": send,

@@ -41,6 +41,12 @@ class Registration(Strict):
         description="carries everything over from the subscription that this browser had before, and ends that one; "
         "`preferences` change what is carried. One that is unknown (any more) makes it a new subscription",
     )
+    application_server_key: str | None = Field(
+        default=None,
+        max_length=100,
+        description="the key that the browser subscribed with (`options.applicationServerKey`, base64url), where that "
+        "may be another than the present one of `/v1/site`",
+    )
     consent: ConsentGiven | None = Field(
         default=None, description="to the text of `/v1/site`; null takes back what was given, absent changes nothing"
     )

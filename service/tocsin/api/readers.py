@@ -23,7 +23,7 @@ from tocsin.api.preferring import prefer, while_changed
 from tocsin.api.proof import proven
 from tocsin.api.route import ANSWER_SECONDS, answer
 from tocsin.domain.deliveries import Outcome, classify
-from tocsin.domain.errors import NotFound
+from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.levels import Level
 from tocsin.domain.payload import own_test
 from tocsin.domain.preferences import PreferencesPatch
@@ -72,12 +72,15 @@ async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
 
 
 async def delete(call: Call[BaseModel]) -> web.Response:
+    """Nothing about this browser is held any more but lines of the store's log, which `store.log` sees to."""
     store, now_ms = call.services.store, clock.milliseconds(clock.now())
     if address := await _quarantined(call):
         # The push service called it gone; an operator must not be able to bring it back now.
         await store.subscriptions.delete_quarantined(address, now_ms)
     else:
-        await store.subscriptions.delete(await proven(call), now_ms)
+        kept = await proven(call)
+        await store.subscriptions.delete(kept, now_ms)
+        await call.services.prekeys.drop(kept.address)
     return web.Response(status=204)
 
 
@@ -96,9 +99,12 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
     async with asyncio.timeout(ANSWER_SECONDS):  # only the push may take longer
         kept = await proven(call)
         await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
+    server = services.keys.of(kept.record.vapid_key_id)
+    if server is None:
+        raise Conflict("this browser subscribed with a key of ours that is not here any more; subscribe again")
     pushed = await push_once(
         services.sender,
-        services.application_server,
+        server,
         kept.record,
         own_test(services.settings.site_name, f"{services.settings.url}/"),
         ttl=TEST_TTL,

@@ -11,8 +11,9 @@ from tocsin.api.call import Call
 from tocsin.api.consent import agree, check_consent
 from tocsin.api.models import Registered, Registration
 from tocsin.api.preferring import prefer, while_changed
+from tocsin.api.proof import note_seen
 from tocsin.api.route import answer
-from tocsin.domain.errors import Conflict
+from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Subscription, parse_public_id, public_id
 from tocsin.store.subscriptions import Kept, Seen
@@ -24,6 +25,7 @@ async def register(call: Call[Registration]) -> web.Response:
     topics, seen = await asyncio.gather(store.topics.ids(), store.subscriptions.look(subscription.digest))
     call.body.preferences.check_topics(topics, "preferences.")
     check_consent(call.body.consent, settings)
+    _key_id(call)
     # Whoever takes the place of one who is there makes no more of them, however many heal behind one address.
     if seen.kept is None and await _replaced(call, subscription) is None:
         await _count_address(call)
@@ -35,6 +37,7 @@ async def register(call: Call[Registration]) -> web.Response:
         return await agree(call, kept), status
 
     kept, status = await while_changed(keep)
+    await note_seen(store, kept)
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
     return answer(registered, status)
@@ -45,10 +48,9 @@ async def _keep(call: Call[Registration], subscription: Subscription, seen: Seen
     if kept is None and seen.entry.address is not None:
         kept = await store.subscriptions.come_back(subscription.digest)
     old = await _replaced(call, subscription)
-    if old is not None and kept is None:
-        key_id = call.services.application_server.key_id
-        if moved := await store.subscriptions.move(old, subscription, key_id):
-            return await prefer(call, moved, call.body.preferences, "preferences."), 201
+    moved = old and kept is None and await store.subscriptions.move(old, subscription, _key_id(call))
+    if moved:
+        return await prefer(call, moved, call.body.preferences, "preferences."), 201
     status = 201 if kept is None else 200
     among = old.preferences if old else None
     if kept is None:
@@ -97,7 +99,7 @@ async def _add(call: Call[Registration], subscription: Subscription, seen: Seen,
     return await services.store.subscriptions.add(
         subscription,
         call.body.preferences.applied_to(among or defaults, defaults, "preferences."),
-        services.application_server.key_id,
+        _key_id(call),
         now_ms,
         oldest_ms,
         seen,
@@ -109,11 +111,24 @@ async def _repeat(call: Call[Registration], kept: Kept, subscription: Subscripti
     services, store = call.services, call.services.store
     if not hmac.compare_digest(kept.record.auth, subscription.auth) and not await _proves(call, kept):
         raise Conflict("this endpoint is registered with other keys; send its token to replace them")
-    key_id = services.application_server.key_id
     record = kept.record
+    # An endpoint belongs to the key that it was made with: one that is known keeps it, while it is in force.
+    known = services.keys.of(record.vapid_key_id) and call.body.application_server_key is None
+    key_id = record.vapid_key_id if known else _key_id(call)
     if (record.p256dh, record.auth, record.vapid_key_id) != (subscription.p256dh, subscription.auth, key_id):
         kept = await store.subscriptions.set_keys(kept, subscription, key_id)
     return await prefer(call, kept, call.body.preferences, "preferences.", among)
+
+
+def _key_id(call: Call[Registration]) -> bytes:
+    """Of the key that the browser says it subscribed with, else the present one; Invalid for one not in force."""
+    services, said = call.services, call.body.application_server_key
+    if said is None:
+        return services.keys.present.key_id
+    for key in services.keys.all.values():
+        if said.rstrip("=") == key.public_key:
+            return key.key_id
+    raise Invalid.at("application_server_key", "is no key in force here: subscribe again with the one of /v1/site")
 
 
 async def _proves(call: Call[Registration], kept: Kept) -> bool:

@@ -8,10 +8,12 @@ there nobody else gets the slot, and nobody is deleted from it.
 
 from dataclasses import dataclass
 
+from tocsin.clock import milliseconds, now
 from tocsin.domain.subscriptions import Address, Record
 from tocsin.store import index as entries
 from tocsin.store.client import Server, answering
 from tocsin.store.index import Index
+from tocsin.store.log import Log
 from tocsin.store.shards import shard_key, shard_keys
 
 _DIGEST = 16
@@ -36,6 +38,7 @@ class Moves:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._index = Index(server)
+        self._log = Log(server)
 
     async def begin(self, address: Address, packed: bytes, digest: bytes, new: Record) -> bool:
         """Notes it; False where another record stands there by now, or another move is on its way."""
@@ -66,6 +69,7 @@ class Moves:
             return left.ready and left.address == address
         await self._index.swap(digest, named, ready)
         await self._index.swap(move.old, ready, entries.NONE)
+        await self._log.erased(milliseconds(now()))  # the old endpoint
         await self._forget(address, row)
         return True
 

@@ -1,6 +1,7 @@
 """The whole store behind STORE_URL, as its concepts."""
 
 from tocsin.settings import Settings
+from tocsin.store.activity import Activity
 from tocsin.store.alerts import Alerts
 from tocsin.store.api_keys import ApiKeys
 from tocsin.store.client import SOCKET_TIMEOUT, Server
@@ -9,6 +10,7 @@ from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
 from tocsin.store.idleness import Idleness
 from tocsin.store.ledgers import Ledgers
+from tocsin.store.log import Log
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
 from tocsin.store.packing import Packing
@@ -43,6 +45,8 @@ class Store:
         self.idleness = Idleness(self.server)
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
+        self.activity = Activity(self.server, self.ledgers)
+        self.log = Log(self.server)
         self.numbers = Numbers(self.server)
         self.packing = Packing(self.server)
         self.pasts = Pasts(self.server)

@@ -16,7 +16,9 @@ from tocsin.domain.errors import Changed, UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
+from tocsin.store.activity import day_of, pack_day, unpack_day
 from tocsin.store.client import Server, answering
+from tocsin.store.erasing import Erasing
 from tocsin.store.index import Entry, Index
 from tocsin.store.moves import Moves
 from tocsin.store.numbers import Numbers, Reservation
@@ -27,7 +29,9 @@ from tocsin.store.shards import PERSONAL, shard_key, shard_keys
 log = structlog.get_logger()
 
 # What a deletion takes along or asks, in the order of `drop_record`.
-_BESIDE = ("personal", "caps", "quarantine", "consents", "moves")
+_BESIDE = ("personal", "caps", "quarantine", "consents", "moves", "seen")
+# What a new record begins with or without, in the order of `put_record`.
+_FRESH = ("personal", "caps", "consents", "seen")
 _REGISTERING = "this browser is being registered by another call; repeat it"
 _CHANGED = "this subscription was changed by another call; repeat it"
 
@@ -36,7 +40,7 @@ _CHANGED = "this subscription was changed by another call; repeat it"
 class Kept:
     """A subscription as it is kept: `packed` is the record's bytes, `profile_number` the number of its preferences with
     the bit `PERSONAL`, `personal` its own row of them; all three for compare-and-set. `consent` is None where none was
-    given."""
+    given, `seen` the day on which the browser was last heard of (see `activity`)."""
 
     address: Address
     record: Record
@@ -45,6 +49,7 @@ class Kept:
     profile_number: int
     personal: bytes
     consent: Consent | None = None
+    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Subscriptions:
         self._quarantine = quarantine
         self._index = Index(server)
         self._moves = Moves(server)
+        self._erasing = Erasing(server)
 
     async def get(self, digest: bytes) -> Kept | None:
         return (await self.look(digest)).kept
@@ -108,7 +114,7 @@ class Subscriptions:
             subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=now_ms // 1000
         )
         address, digest = entry.address, subscription.digest
-        kept = await self._put(address, record, preferences) if address else None
+        kept = await self._put(address, record, preferences, day_of(now_ms)) if address else None
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
             kept = await self._read(address, digest)
         if address is None or kept is None:
@@ -120,14 +126,14 @@ class Subscriptions:
             await self._numbers.settled(address.push_service, address.number)
         return await self._agree(kept, record, preferences, subscription)
 
-    async def _put(self, address: Address, record: Record, preferences: Preferences) -> Kept | None:
+    async def _put(self, address: Address, record: Record, preferences: Preferences, day: int) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
-        keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", "personal", "caps", "consents")
-        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal)
+        keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", *_FRESH)
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day))
         if await self._server.run("put_record", keys, *arguments):
-            return Kept(address, record, packed, preferences, number, personal)
+            return Kept(address, record, packed, preferences, number, personal, seen=day)
         return await self._read(address, record.digest)
 
     async def _number(self, preferences: Preferences) -> int:
@@ -224,7 +230,9 @@ class Subscriptions:
         await self.forget(kept.address, digest, now_ms)
 
     async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
-        """The rest of a deletion: index entry, number, and the note that they are to be cleaned up."""
+        """The rest of a deletion: what stands by the number, index entry, number, and the note that they are to be
+        cleaned up."""
+        await self._erasing.forget(address, now_ms)
         await self._index.swap(digest, entries.ready(address), entries.NONE)
         await self._numbers.free(address.push_service, address.number, now_ms)
         async with answering():
@@ -308,11 +316,11 @@ class Subscriptions:
         return digest is not None
 
     async def _read(self, address: Address, digest: bytes) -> Kept | None:
-        keys = shard_keys(address.shard, "records", "profiles", "personal", "consents")
+        keys = shard_keys(address.shard, "records", "profiles", "personal", "consents", "seen")
         row = await self._server.run("read_record", keys, address.slot)
         if row is None:
             return None
-        packed, number_bytes, personal, consent = row
+        packed, number_bytes, personal, consent, seen = row
         record = Record.unpack(packed)
         if record.digest != digest:  # the number has another owner by now
             return None
@@ -325,7 +333,7 @@ class Subscriptions:
             whole = preferences.with_personal(personal)
         except ValueError:
             raise UnknownRecord("personal preferences have a form that this program does not know") from None
-        return Kept(address, record, packed, whole, number, personal, Consent.unpack(consent))
+        return Kept(address, record, packed, whole, number, personal, Consent.unpack(consent), unpack_day(seen))
 
     async def _packed(self, address: Address, digest: bytes) -> bytes:
         """Its record, in quarantine too; empty where there is none."""
