@@ -11,7 +11,6 @@ from browsers import CHROMIUM, CHROMIUM_SWITCHES, chromium
 from tocsin.cli.embedded import embedded_parts
 from tocsin.cli.supervisor import supervised
 from tocsin.settings import load
-from tocsin.settings import Settings
 
 TOPICS = "world:World,politics:Politics,sport:Sport"
 
