@@ -119,6 +119,13 @@ class Settings(BaseSettings):
         Keeping.AGGREGATE,
         description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
     )
+    receipt_rate: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share of browsers that are asked for receipts of an alert; 0: none.",
+    )
     consent_text: str = Field(
         "", max_length=2_000, description="What readers agree to; needed by RECEIPTS=individual. Empty: nothing is."
     )
@@ -270,6 +277,11 @@ class Settings(BaseSettings):
     @cached_property
     def approval_levels(self) -> frozenset[Level]:
         return frozenset(map(Level, self.approval))
+
+    @cached_property
+    def receipts_asked(self) -> float:
+        """The share of browsers that are to send receipts, 0 where none are kept."""
+        return 0.0 if self.receipts is Keeping.OFF else self.receipt_rate
 
     @cached_property
     def vapid_file(self) -> Path:

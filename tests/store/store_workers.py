@@ -231,7 +231,7 @@ class PlayedRuntime:
     keyrings: Any = field(default_factory=NoKeyrings)
 
     def __post_init__(self) -> None:
-        self.planners = Planners(self.store.profiles, self.store.ledgers)
+        self.planners = Planners(self.store.profiles, self.store.readers)
 
     def hands_back(self) -> bool:
         return False

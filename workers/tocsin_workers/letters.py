@@ -44,9 +44,9 @@ class Message:
     ends_at: datetime
 
     @classmethod
-    def of(cls, alert: Alert, began_at: datetime) -> "Message":
+    def of(cls, alert: Alert, began_at: datetime, receipts: float) -> "Message":
         return cls(
-            pad(notification(alert)),
+            pad(notification(alert, receipts)),
             urgency(alert.draft.level),
             collapse_key(alert.chain),
             alert.draft.ttl,
@@ -54,9 +54,10 @@ class Message:
         )
 
     @classmethod
-    def summing_up(cls, alerts: Sequence[Alert], ends_at: datetime, site_name: str) -> "Message":
+    def summing_up(cls, alerts: Sequence[Alert], ends_at: datetime, settings: Settings) -> "Message":
         """Several that waited, newest first."""
-        return cls(pad(summary(alerts, site_name)), "normal", summary_key(alerts), alerts[0].draft.ttl, ends_at)
+        padded = pad(summary(alerts, settings.site_name, settings.receipts_asked))
+        return cls(padded, "normal", summary_key(alerts), alerts[0].draft.ttl, ends_at)
 
     def ttl_at(self, now: datetime) -> int:
         """The header TTL in seconds: the asked one, cut to the time left (RFC 8030 §5.2)."""
@@ -77,7 +78,7 @@ class Letters:
         if made is None:
             if len(self._messages) >= _MOST_MESSAGES:
                 self._messages.clear()
-            made = self._messages[alert.id, began_at] = Message.of(alert, began_at)
+            made = self._messages[alert.id, began_at] = Message.of(alert, began_at, self._settings.receipts_asked)
         return made
 
     def _origin(self, url: str) -> str | None:

@@ -58,7 +58,7 @@ class Runtime:
         self.letters = Letters(self.keys, settings)
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
-        self.planners = Planners(self.store.profiles, self.store.ledgers)
+        self.planners = Planners(self.store.profiles, self.store.readers)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
         self.prekeys = Prekeys(settings.prekey_server, settings.prekeys)
         self.keyrings = Keyrings(self.prekeys, self.store.prekey_secret, self.counting)

@@ -13,6 +13,7 @@ from tocsin.cli.reach import ADVICE, ask
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.push.guard import is_public
+from tocsin.push.native import NATIVE
 from tocsin.push.trust import ca_bundle
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import PREFIX, Settings, load
@@ -48,6 +49,7 @@ async def doctor(console: Console) -> bool:
         _key(settings),
         *await _agreement(settings),
         _roots(settings),
+        _message_keys(),
         *_links(settings),
     ]
     for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekey_server)):
@@ -134,6 +136,16 @@ def _older_keys(keys: ServerKeys, used: Mapping[bytes, int]) -> list[Finding]:
         detail += "(`tocsin keys vapid import --older`), or they get nothing until they come back to the page"
         findings.append(Finding("VAPID key", False, detail))
     return findings
+
+
+def _message_keys() -> Finding:
+    if NATIVE:
+        return Finding("message keys", True, f"made by {NATIVE.version}")
+    detail = (
+        "made by Python's cryptography, which takes half as long again: for a large audience install a C compiler and "
+        "OpenSSL's headers (Debian: gcc libc6-dev libssl-dev), then Tocsin once more"
+    )
+    return Finding("message keys", None, detail)
 
 
 async def _server(name: str, url: str) -> Finding:

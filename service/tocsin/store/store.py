@@ -19,6 +19,7 @@ from tocsin.store.prekeys import SEALS
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
+from tocsin.store.readers import Readers
 from tocsin.store.receipts import Receipts
 from tocsin.store.runs import Runs
 from tocsin.store.schema import Schema
@@ -52,6 +53,7 @@ class Store:
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
+        self.readers = Readers(self.server)
         self.receipts = Receipts(self.server)
         self.runs = Runs(self.server, settings.lease_seconds)
         self.schema = Schema(self.server)
