@@ -2,13 +2,18 @@
 FROM python:3.13-slim-trixie AS build
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# Message keys by the system's libcrypto (docs/decisions/0032), which the Python image has.
+# Debian keeps one version of each.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev libssl-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/tocsin
 COPY requirements.lock ./
 RUN /opt/tocsin/bin/pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY scripts/build_derive.py scripts/
 COPY service service
 COPY workers workers
-RUN /opt/tocsin/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+RUN TOCSIN_BUILD_DERIVE=1 /opt/tocsin/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
   && /opt/tocsin/bin/pip install --no-deps --no-index /dist/*.whl
 
 FROM python:3.13-slim-trixie

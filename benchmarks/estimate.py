@@ -111,7 +111,7 @@ async def send_to_nobody(store: Store, alert: Alert, bounds: dict[str, int], cha
     now_ms = clock.milliseconds(clock.now())
     await store.alerts.queue(alert, f"a-key-of-sixteen-{alert.id}")
     await store.runs.begin(alert.id, bounds, clock.now(), clock.now())
-    planner, times = Planner(store.profiles, store.ledgers, alert.audience("UTC")), _times(chance)
+    planner, times = Planner(store.profiles, store.readers, alert.audience("UTC")), _times(chance)
     for service, bound in bounds.items():
         async with store.server.redis.pipeline(transaction=False) as pipe:
             sizes = dict.fromkeys(shards_below(service, bound), million.SHARD_SIZE)

@@ -20,6 +20,7 @@ from typing import TypeAlias
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 UNFINISHED = VENV / "unfinished"
+BUILT = (ROOT / "scripts" / "build_derive.py", ROOT / "service" / "tocsin" / "push" / "derive.c")
 LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
 MADE_FOR = f"{sys.base_prefix} {sys.version.split()[0]}"
 
@@ -64,7 +65,8 @@ def stamp(level: str) -> Path:
 def state(level: str) -> str:
     """What .venv is made of, and for: it works in one folder and with one Python only."""
     sources = (ROOT / "pyproject.toml", LOCKS[level], Path(__file__))
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
+    built = tuple(source for source in BUILT if source.is_file())
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources + built))
     return f"{VENV}\n{MADE_FOR}\n{digest.hexdigest()}\n"
 
 

@@ -13,6 +13,7 @@ from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.planning import Planner
 from tocsin.settings import Settings
 from tocsin.store.numbers import shards_below
+from tocsin.store.readers import CapIsFull
 from tocsin.store.store import Store
 
 # What one process sends in a second with the default window at 30 ms an answer (docs/decisions/0005).
@@ -52,7 +53,7 @@ class Estimate:
 
 async def estimate(store: Store, settings: Settings, alert: Alert, now: datetime) -> Estimate:
     """Exact for the moment `now`; nothing is kept or taken."""
-    planner = Planner(store.profiles, store.ledgers, alert.audience(settings.time_zone))
+    planner = Planner(store.profiles, store.readers, alert.audience(settings.time_zone))
     bounds = await store.numbers.bounds()
     parts = {push_service: Expected() for push_service in bounds}
     some = _in_turn(bounds)
@@ -66,7 +67,8 @@ async def estimate(store: Store, settings: Settings, alert: Alert, now: datetime
     whole = Expected()
     for part in parts.values():
         whole.add(part)
-    return Estimate(whole, parts, len(notification(alert)), _seconds(whole.now, settings, alert))
+    payload = notification(alert, settings.receipts_asked)
+    return Estimate(whole, parts, len(payload), _seconds(whole.now, settings, alert))
 
 
 def _in_turn(bounds: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
@@ -79,13 +81,11 @@ def _in_turn(bounds: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
 
 
 async def _of_shards(store: Store, planner: Planner, sizes: Mapping[str, int], now: datetime) -> Expected:
-    drafts = [await planner.draft(numbers, now) for numbers in await store.profiles.of_shards(sizes)]
-    personal = await store.ledgers.personal({shard: draft.asked for shard, draft in zip(sizes, drafts, strict=True)})
-    plans = [planner.finish(draft, rows) for draft, rows in zip(drafts, personal, strict=True)]
-    full = await store.ledgers.full({shard: plan.capped for shard, plan in zip(sizes, plans, strict=True)})
-    whole = Expected()
-    for plan, slots in zip(plans, full, strict=True):
-        plan.cap(slots)
+    whole, is_full = Expected(), CapIsFull()
+    for readers in await store.readers.of_shards(sizes):
+        draft = await planner.draft(readers.numbers, now)
+        plan = planner.finish(draft, readers.personal_of(draft.asked))
+        plan.cap(readers.full(plan.capped, is_full))
         whole.add(_expected(plan.ledger))
     return whole
 

@@ -26,8 +26,8 @@ from tocsin.domain.deliveries import Ledger, Mark, planned, slots_of
 from tocsin.domain.personal import read_personal
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import SHARD_SIZE
-from tocsin.store.ledgers import Ledgers
 from tocsin.store.profiles import MOST_KEPT, NOBODY, Profiles
+from tocsin.store.readers import Readers
 from tocsin.store.shards import PERSONAL
 
 # How many alerts' tables a process keeps; one of 50,000 profiles takes about 10 MB.
@@ -83,6 +83,24 @@ class Table:
         return self._answers
 
 
+class Standings(dict[bytes | None, Standing | None]):
+    """How a reader stands to one alert at one moment, by what is personal as it is written; None where this program
+    cannot read it. Many wrote the same: "until tomorrow at seven", the same story muted for good."""
+
+    def __init__(self, audience: Audience, now: datetime) -> None:
+        super().__init__()
+        self.now = now
+        self._audience = audience
+
+    def __missing__(self, text: bytes | None) -> Standing | None:
+        try:
+            found = standing(self._audience, read_personal(text or b""), self.now)
+        except ValueError:
+            found = None
+        self[text] = found
+        return found
+
+
 @dataclass(frozen=True)
 class Draft:
     """A plan before it is known what is personal in the slots to be `asked`."""
@@ -97,12 +115,13 @@ class Draft:
 class Planner:
     """For one alert."""
 
-    def __init__(self, profiles: Profiles, ledgers: Ledgers, audience: Audience, table: Table | None = None) -> None:
+    def __init__(self, profiles: Profiles, readers: Readers, audience: Audience, table: Table | None = None) -> None:
         self.audience = audience
         self._profiles = profiles
-        self._ledgers = ledgers
+        self._readers = readers
         self._table = table or Table()
         self._sets: dict[int, Preferences | None] = {}
+        self._standings: Standings | None = None
 
     async def load(self, numbers: Iterable[int]) -> None:
         """The sets of these profile numbers, so that `decide`, `limit` and `quiet_until` need no store."""
@@ -133,7 +152,7 @@ class Planner:
     ) -> ShardPlan:
         """For each slot; `among` are the slots of a follow-up's audience, None for everybody."""
         draft = await self.draft(numbers, now, among)
-        (personal,) = await self._ledgers.personal({shard: draft.asked})
+        personal = await self._readers.personal(shard, draft.asked)
         plan = self.finish(draft, personal)
         plan.first_until = self._first_until(draft, plan.ledger)
         return plan
@@ -157,17 +176,21 @@ class Planner:
     def finish(self, draft: Draft, personal: Sequence[bytes | None]) -> ShardPlan:
         """The plan but for its `first_until`, now that it is known what is personal, slot by slot of those asked."""
         marks, numbers, answers, now = draft.marks, draft.numbers, draft.answers, draft.now
-        for slot, text in zip(draft.asked, personal, strict=True):
+        for slot, own in zip(draft.asked, map(self._standings_at(now).__getitem__, personal), strict=True):
             number = numbers[slot] & ~PERSONAL
-            try:
-                own = standing(self.audience, read_personal(text or b""), now)
-                mark = answers.own[own].get(number)
-            except ValueError:
-                mark = ord(Mark.SET_ASIDE)
+            if own is None:
+                marks[slot] = ord(Mark.SET_ASIDE)
+                continue
+            mark = answers.own[own].get(number)
             marks[slot] = self._mark(answers, number, own, now) if mark is None else mark
         slots = list(slots_of(marks, _CAPPED))
         limits = map(answers.limits.__getitem__, map(numbers.__getitem__, slots))
         return ShardPlan(Ledger(marks.translate(_CAPPED_IS_PENDING)), dict(zip(slots, limits, strict=True)))
+
+    def _standings_at(self, now: datetime) -> Standings:
+        if self._standings is None or self._standings.now != now:
+            self._standings = Standings(self.audience, now)
+        return self._standings
 
     def _first_until(self, draft: Draft, ledger: Ledger) -> datetime | None:
         deferred = {draft.numbers[slot] & ~PERSONAL for slot in ledger.slots(Mark.DEFERRED)}
@@ -231,9 +254,9 @@ class Planner:
 class Planners:
     """What one shard's planner found out in a minute, those of the alert's other shards in this process know too."""
 
-    def __init__(self, profiles: Profiles, ledgers: Ledgers) -> None:
+    def __init__(self, profiles: Profiles, readers: Readers) -> None:
         self._profiles = profiles
-        self._ledgers = ledgers
+        self._readers = readers
         self._tables: OrderedDict[Audience, Table] = OrderedDict()
 
     def of(self, audience: Audience) -> Planner:
@@ -241,7 +264,7 @@ class Planners:
         self._tables.move_to_end(audience)
         if len(self._tables) > _MOST_ALERTS:
             self._tables.popitem(last=False)
-        return Planner(self._profiles, self._ledgers, audience, table)
+        return Planner(self._profiles, self._readers, audience, table)
 
 
 def _look_up(marks: Mapping[int, int], numbers: Sequence[int]) -> bytearray:

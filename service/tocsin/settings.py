@@ -23,6 +23,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tocsin.domain.consent import MAX_VERSION
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.levels import Level
@@ -127,6 +128,28 @@ class Settings(BaseSettings):
     receipts: Keeping = Field(
         Keeping.AGGREGATE,
         description="What is kept of what browsers tell of notifications: off, aggregate (counts) or individual.",
+    )
+    receipt_rate: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share of browsers that are asked for receipts of an alert; 0: none.",
+    )
+    consent_text: str = Field(
+        "", max_length=2_000, description="What readers agree to; needed by RECEIPTS=individual. Empty: nothing is."
+    )
+    consent_text_version: str = Field(
+        "", description="The version of CONSENT_TEXT, kept with each consent. Another one asks readers again."
+    )
+    inactive_days: int = Field(
+        180,
+        ge=0,
+        le=3_650,
+        description="Forget browsers of which neither they nor their push service gave a sign for so long; 0: never.",
+    )
+    erase_hours: float = Field(
+        12.0, gt=0, le=23, description="What was erased leaves the store's append-only file within so long."
     )
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
@@ -266,6 +289,11 @@ class Settings(BaseSettings):
         return frozenset(map(Level, self.approval))
 
     @cached_property
+    def receipts_asked(self) -> float:
+        """The share of browsers that are to send receipts, 0 where none are kept."""
+        return 0.0 if self.receipts is Keeping.OFF else self.receipt_rate
+
+    @cached_property
     def vapid_file(self) -> Path:
         return self.vapid_private_key_file or self.data_dir / "vapid.pem"
 
@@ -295,6 +323,21 @@ class Settings(BaseSettings):
         # Of the two thirds that are left before a window, some goes into making it ready and writing it down.
         if self.request_seconds > self.lease_seconds / 2:
             raise ValueError("REQUEST_SECONDS must be at most half of LEASE_SECONDS: no request may outlive it")
+        return self
+
+    @field_validator("consent_text_version")
+    @classmethod
+    def _consent_version(cls, value: str) -> str:
+        if value and not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{MAX_VERSION}}}", value):
+            raise ValueError(f"must be up to {MAX_VERSION} letters, digits and . _ -, such as 2026-03")
+        return value
+
+    @model_validator(mode="after")
+    def _consent_is_whole(self) -> Self:
+        if bool(self.consent_text.strip()) != bool(self.consent_text_version):
+            raise ValueError("CONSENT_TEXT and CONSENT_TEXT_VERSION go together: set both, or neither")
+        if self.receipts is Keeping.INDIVIDUAL and not self.consent_text_version:
+            raise ValueError("RECEIPTS=individual needs CONSENT_TEXT and CONSENT_TEXT_VERSION: readers agree first")
         return self
 
     @cached_property

@@ -15,7 +15,7 @@ from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.server import Simulator
 
 # What a process read once stays true, so it must stay in the store as well.
-LASTING = (b"{profiles}", b"{site}:token-secret", b"{site}:push-services", b"{site}:schema")
+LASTING = (b"{profiles}", b"{site}:token-secret", b"{site}:rate-secret", b"{site}:push-services", b"{site}:schema")
 
 
 @pytest.fixture(scope="session")

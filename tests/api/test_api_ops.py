@@ -283,7 +283,7 @@ async def test_a_file_is_not_sent_again_to_who_has_it(api: Served, path: str) ->
 
     assert (first.status, again.status, again.body) == (200, 304, b"")
     assert first.headers["Cache-Control"] == again.headers["Cache-Control"] == "no-cache"
-    assert first.headers["Vary"] == again.headers["Vary"] == "Accept-Encoding"
+    assert first.headers["Vary"] == again.headers["Vary"] == "Origin, Accept-Encoding"
     assert first.headers["ETag"] == again.headers["ETag"]
 
 

@@ -22,6 +22,10 @@ NONE = {"shown": 0, "clicked": 0, "closed": 0}
 PATH = "/v1/receipts"
 
 
+def individual(settings: Settings) -> Settings:
+    return changed(settings, receipts="individual", consent_text="May we?", consent_text_version="2026-03")
+
+
 async def tell(api: Served, alert: str, event: str = "shown", **more: Any) -> int:
     return (await api.call("POST", PATH, {"alert": alert, "event": event, **more})).status
 
@@ -202,10 +206,14 @@ async def test_off_takes_them_and_keeps_nothing(api: Served, settings: Settings)
         assert await counted(served, alert) == NONE
 
 
-async def readers(api: Served, simulator: SimulatorClient, count: int) -> list[dict[str, str]]:
-    """The names under which so many browsers may send receipts; their numbers are 0, 1, …"""
+async def readers(
+    api: Served, simulator: SimulatorClient, count: int, version: str = "2026-03"
+) -> list[dict[str, str]]:
+    """The names under which so many browsers may send receipts, who agreed to it; their numbers are 0, 1, …"""
     key = (await api.call("GET", "/v1/site")).json["application_server_key"]
-    made = [await api.register(subscription_of(view)) for view in await simulator.create_browsers(count, "fcm", key)]
+    given = {"consent": {"text_version": version}} if version else {}
+    views = await simulator.create_browsers(count, "fcm", key)
+    made = [await api.register(subscription_of(view), **given) for view in views]
     return [{"subscription": reply.json["id"], "token": reply.json["token"]} for reply in made]
 
 
@@ -213,7 +221,7 @@ async def readers(api: Served, simulator: SimulatorClient, count: int) -> list[d
 async def test_individual_counts_each_browser_once(
     api: Served, settings: Settings, simulator: SimulatorClient, packed: bool
 ) -> None:
-    async with serve(changed(settings, receipts="individual")) as served:
+    async with serve(individual(settings)) as served:
         one, two = await readers(served, simulator, 2)
         alert = await begun(served)
         if packed:  # a receipt may come when the alert is long over
@@ -233,12 +241,13 @@ async def test_individual_counts_each_browser_once(
 
 
 async def test_individual_needs_proof(api: Served, settings: Settings, simulator: SimulatorClient) -> None:
-    async with serve(changed(settings, receipts="individual")) as served:
+    async with serve(individual(settings)) as served:
         one, two = await readers(served, simulator, 2)
         alert = await begun(served)
         body = {"alert": alert, "event": "shown"}
         async with served.nothing_kept():
-            assert_problem(await served.call("POST", PATH, body), 422, "invalid", "subscription", "token")
+            for half, missing in (("subscription", "token"), ("token", "subscription")):
+                assert_problem(await served.call("POST", PATH, {**body, half: one[half]}), 422, "invalid", missing)
             for wrong in (
                 {**one, "token": two["token"]},
                 {**one, "subscription": "x"},
@@ -251,10 +260,31 @@ async def test_individual_needs_proof(api: Served, settings: Settings, simulator
         assert await counted(served, alert) == NONE
 
 
+async def test_without_consent_it_is_counted_and_no_name_kept(
+    api: Served, settings: Settings, simulator: SimulatorClient
+) -> None:
+    async with serve(individual(settings)) as served:
+        (one,) = await readers(served, simulator, 1, version="")
+        alert = await begun(served)
+
+        assert await tell(served, alert, **one) == 204
+        assert await tell(served, alert) == 204  # a worker that knows need not name itself
+
+        assert await counted(served, alert) == {**NONE, "shown": 2}
+        assert await served.store.receipts.of(Address("fcm", 0), [alert]) == {}
+    async with serve(changed(individual(settings), consent_text_version="2026-04")) as served:
+        (two,) = await readers(served, simulator, 1, version="2026-04")
+        assert await tell(served, alert, **two) == 204
+        assert await served.store.receipts.of(Address("fcm", 1), [alert]) == {alert: ["shown"]}
+    async with serve(individual(settings)) as served:
+        assert await tell(served, alert, "clicked", **two) == 204
+        assert await served.store.receipts.of(Address("fcm", 1), [alert]) == {alert: ["shown"]}
+
+
 async def test_individual_takes_none_of_an_alert_that_was_not_for_this_browser(
     api: Served, settings: Settings, simulator: SimulatorClient
 ) -> None:
-    async with serve(changed(settings, receipts="individual")) as served:
+    async with serve(individual(settings)) as served:
         names = await readers(served, simulator, 6)
         alert = await begun(served, "".join((Mark.OUTSIDE, Mark.QUIET_HOURS, Mark.NOBODY, Mark.PENDING, Mark.EXPIRED)))
 
@@ -270,7 +300,7 @@ async def test_individual_takes_none_of_an_alert_that_was_not_for_this_browser(
 async def test_each_browsers_own_go_with_the_ledgers(
     api: Served, settings: Settings, simulator: SimulatorClient
 ) -> None:
-    async with serve(changed(settings, receipts="individual")) as served:
+    async with serve(individual(settings)) as served:
         (one,) = await readers(served, simulator, 1)
         alert = await begun(served)
         await tell(served, alert, **one)

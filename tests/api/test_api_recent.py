@@ -43,7 +43,7 @@ async def test_anybody_sees_what_was_sent_newest_first(api: Served) -> None:
     found = await shows(api, second["id"], first["id"])
 
     assert found[1] == {
-        **{name: first[name] for name in ("id", "headline", "body", "url", "topics", "level")},
+        **{name: first[name] for name in ("id", "headline", "body", "url", "topics", "level", "story")},
         "corrects": None,
         "sent_at": first["created_at"],
     }

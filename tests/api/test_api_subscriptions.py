@@ -190,7 +190,7 @@ async def test_a_reader_sees_what_is_kept_of_it_and_no_secret(api: Served, brows
 
     view = await read(api, registered)
 
-    assert set(view) == {"id", "push_service", "created_at", "preferences"}
+    assert set(view) == {"id", "push_service", "created_at", "preferences", "consent"}
     assert view["push_service"] == "fcm"
     for secret in (subscription["endpoint"], *subscription["keys"].values(), registered["token"]):
         assert secret not in str(view)

@@ -118,3 +118,12 @@ async def test_what_fails_is_said_beside_its_button(town: Town) -> None:
         await page.route("**/resume", lambda route: route.fulfill(status=503, json={"title": "Not now"}))
         await panel(page, "apple").get_by_role("button", name="Resume").click()
         await expect(panel(page, "apple").get_by_role("alert")).to_contain_text("Not now")
+
+
+async def test_queues_are_watched_while_the_prekey_server_hangs(town: Town) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page()
+        await page.route("**/v1/ops/prekeys", lambda _: None)  # never answered
+        await opened(page, town)
+        await expect(page.locator("#queues article").filter(has_text="Priority")).to_be_visible()
+        await expect(page.locator("#asked")).to_contain_text("Last answer")

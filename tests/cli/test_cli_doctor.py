@@ -179,7 +179,7 @@ async def test_a_proxy_that_is_not_trusted(healthy: Commands, store: Store) -> N
 
     assert (await healthy("doctor", environment={"TOCSIN_TRUSTED_PROXIES": "10.0.0.0/8"})).code == 0
     # Anybody on the internet may send such a header: worth knowing, and no fault of ours.
-    await Proxies(store.server).note("8.8.8.8")
+    await Proxies(store.server).note("8.8.8.0/24")
     assert (await healthy("doctor")).code == 0
 
 

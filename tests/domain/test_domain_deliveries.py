@@ -87,7 +87,7 @@ def test_bytes_are_one_each_and_never_change() -> None:
         "QUIET_HOURS": "q", "DAILY_CAP": "c", "PENDING": "p", "RETRYING": "r", "ACCEPTED": "a", "GONE": "g",
         "REJECTED": "x", "EXPIRED": "e", "STOPPED": "s", "CORRECTED": "w", "OPTED_OUT": "o", "SET_ASIDE": "k",
         "DEFERRED": "d", "TURNED_LANGUAGE": "N", "TURNED_MUTED_STORY": "M", "TURNED_SNOOZED": "Z", "TURNED_LEVEL": "L",
-        "TURNED_QUIET_HOURS": "Q", "TURNED_DAILY_CAP": "C",
+        "TURNED_QUIET_HOURS": "Q", "TURNED_DAILY_CAP": "C", "NO_KEY": "v",
     }  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def test_what_a_reader_is_told() -> None:
         "ACCEPTED": ("accepted", None),
         "GONE": ("gone", None),
         "REJECTED": ("rejected", None),
+        "NO_KEY": ("rejected", "key_missing"),
         "EXPIRED": ("expired", None),
         "STOPPED": ("stopped", None),
         "CORRECTED": ("stopped", "corrected"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,26 @@ def test_what_is_not_there_is_left_out() -> None:
     shown = json.loads(notification(an_alert()))["notification"]
     # `mutable` would keep Safari from showing it by itself.
     assert not {"lang", "icon", "image", "actions", "mutable"} & shown.keys()
+
+
+def test_what_the_worker_needs_to_know() -> None:
+    def about(receipts: float = 0.0, **draft: str) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(notification(an_alert(**draft), receipts))["notification"]["data"]["tocsin"]
+        return told
+
+    assert about(story="aleppo")["story"] == "aleppo"
+    assert (about(1.0)["receipts"], about(0.25)["receipts"]) == (1, 0.25)
+    assert not {"story", "receipts", "kind", "corrects"} & about().keys()
+
+
+def test_what_is_not_needed_gives_way_to_the_text() -> None:
+    """An alert that was taken must go out after a setting has changed, too."""
+    spare = MAX_PAYLOAD - len(notification(an_alert(body="")))
+    full, nearly = an_alert(body="x" * spare, story="aleppo"), an_alert(body="x" * (spare - 20), story="aleppo")
+    for alert, kept in ((full, set()), (nearly, {"story"})):
+        payload = notification(alert, 0.25)
+        assert len(payload) <= MAX_PAYLOAD
+        assert {"story", "receipts"} & json.loads(payload)["notification"]["data"]["tocsin"].keys() == kept
 
 
 @pytest.mark.parametrize("character", ["x", "é", "界", "🇸"])

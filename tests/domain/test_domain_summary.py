@@ -41,6 +41,11 @@ def test_the_shape() -> None:
     }
 
 
+def test_it_asks_for_receipts_as_an_alert_does() -> None:
+    alerts = waiting("update", "breaking")
+    assert json.loads(summary(alerts, "The Daily", 0.5))["notification"]["data"]["tocsin"]["receipts"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("levels", "biggest"),
     [(("update", "update"), 0), (("update", "flash"), 1), (("breaking", "breaking"), 0), (("breaking", "flash"), 1)],

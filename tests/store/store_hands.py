@@ -153,7 +153,7 @@ async def hand(store: Store, alert: Alert, now: datetime | None = None) -> Hand:
     if worker.kept.ledger is None:
         first = int(claim.shard.rpartition(".")[2]) * SHARD_SIZE
         numbers = worker.kept.profile_numbers[: max(0, claim.bound - first)]
-        planner = Planner(store.profiles, store.ledgers, alert.audience("UTC"))
+        planner = Planner(store.profiles, store.readers, alert.audience("UTC"))
         worker.plan = await planner.plan(claim.shard, numbers, now or clock.now())
         assert await worker.write(changes={alert.id: worker.plan.ledger}, plans=True) is not None
     return worker

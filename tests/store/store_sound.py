@@ -85,7 +85,8 @@ def mortal_subscriptions(store: Store, lives: int) -> Subscriptions:
 
 async def assert_sound(store: Store) -> dict[bytes, Address]:
     """Every number is in use, free or reserved, and only one of them; every record, in quarantine or not, is named by
-    the index, and only it has preferences and a count under a cap. Gives who is kept where and not in quarantine."""
+    the index, and only it has preferences, a count under a cap and a consent; nobody is on the way to another endpoint.
+    Gives who is kept where and not in quarantine."""
     redis = store.server.redis
     kept: dict[bytes, Address] = {}
     quarantined: dict[bytes, Address] = {}
@@ -126,6 +127,7 @@ async def _shard(store: Store, shard: str) -> tuple[dict[bytes, Address], dict[b
     """Who is there, and who is in quarantine."""
     redis = store.server.redis
     assert await redis.hgetall(shard_key(shard, "gone")) == {}
+    assert await redis.hgetall(shard_key(shard, "moves")) == {}
     numbers = await store.profiles.of_shard(shard, SHARD_SIZE)
     rows = {int(slot): row for slot, row in (await redis.hgetall(shard_key(shard, "records"))).items()}
     away = {int(slot): row for slot, row in (await redis.hgetall(shard_key(shard, "quarantine"))).items()}
@@ -134,7 +136,11 @@ async def _shard(store: Store, shard: str) -> tuple[dict[bytes, Address], dict[b
     flagged = {slot for slot, number in enumerate(numbers) if number & PERSONAL}
     flagged |= {slot for slot, row in away.items() if NUMBER.unpack(row[: NUMBER.size])[0] & PERSONAL}
     assert {int(slot) for slot in await redis.hkeys(shard_key(shard, "personal"))} == flagged
-    assert {int(slot) for slot in await redis.hkeys(shard_key(shard, "caps"))} <= rows.keys() | away.keys()
+    seen = (await redis.get(shard_key(shard, "seen")) or b"").ljust(2 * SHARD_SIZE, b"\0")
+    heard_of = {slot for slot in range(SHARD_SIZE) if seen[2 * slot : 2 * slot + 2] != b"\0\0"}
+    assert heard_of <= rows.keys() | away.keys()
+    for beside in ("caps", "consents"):
+        assert {int(slot) for slot in await redis.hkeys(shard_key(shard, beside))} <= rows.keys() | away.keys()
     here = {Record.unpack(row).digest: Address.of(shard, slot) for slot, row in rows.items()}
     gone = {}
     for each in await store.quarantine.of(shard):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from py_vapid import Vapid02
 
 from tocsin.domain.alerts import Alert
-from tocsin.domain.deliveries import Answer
+from tocsin.domain.deliveries import Answer, Mark
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import Grant
 from tocsin.planning import Planners
@@ -231,7 +231,7 @@ class PlayedRuntime:
     keyrings: Any = field(default_factory=NoKeyrings)
 
     def __post_init__(self) -> None:
-        self.planners = Planners(self.store.profiles, self.store.ledgers)
+        self.planners = Planners(self.store.profiles, self.store.readers)
 
     def hands_back(self) -> bool:
         return False
@@ -250,9 +250,9 @@ class _Noting:
     def message(self, *words: Any) -> Message:
         return self._letters.message(*words)
 
-    def write(self, *words: Any) -> Letter | None:
-        letter: Letter | None = self._letters.write(*words)
-        if letter is not None:
+    def write(self, *words: Any) -> Letter | Mark:
+        letter: Letter | Mark = self._letters.write(*words)
+        if isinstance(letter, Letter):
             self.slots[letter.envelope] = letter.slot
         return letter
 

@@ -34,7 +34,7 @@ async def test_told_twice_it_is_there_once(store: Store) -> None:
 async def test_what_was_tried_again_is_forgotten(store: Store) -> None:
     await store.failures.add([a_failure(0), a_failure(1)])
     for _ in range(2):
-        await store.failures.forget(a_failure(0).id)
+        await store.failures.forget([a_failure(0).id])
     assert await store.failures.latest(10) == [a_failure(1)]
     with pytest.raises(NotFound):
         await store.failures.get(a_failure(0).id)

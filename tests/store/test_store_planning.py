@@ -23,7 +23,7 @@ QUIET = {"quiet_hours": {"start": "22:00", "end": "07:00"}}
 
 @pytest.fixture
 def planners(store: Store) -> Planners:
-    return Planners(store.profiles, store.ledgers)
+    return Planners(store.profiles, store.readers)
 
 
 async def number(store: Store, **wants: Any) -> int:

@@ -15,6 +15,7 @@ from samples import NOW, a_subscription, an_alert
 from store_version_1 import an_old_alert
 from tocsin import clock
 from tocsin.domain.alerts import AlertState
+from tocsin.domain.consent import Consent
 from tocsin.domain.decisions import Limit
 from tocsin.domain.deliveries import Mark
 from tocsin.domain.progress import Times
@@ -111,6 +112,34 @@ async def register_and_leave(store: Store) -> None:
     kept = await store.subscriptions.set_keys(kept, replace(BROWSER, auth=b"a" * 16), b"new!")
     await store.subscriptions.delete(kept, NOW_MS)
     await add(store.subscriptions, a_subscription("next"), ASLEEP, AFTER_REST_MS)
+
+
+async def be_heard_of(store: Store) -> None:
+    kept = await add(store.subscriptions, BROWSER, ASLEEP)
+    for day in (20_500, 20_510):
+        await store.activity.seen(kept.address, kept.packed, day)
+        await store.activity.raise_to("fcm.0", [0, 1], day + 5)
+
+
+async def erase(store: Store) -> None:
+    await tell(store)
+    kept = await store.subscriptions.get(a_subscription("browser-0").digest)
+    assert kept
+    await store.subscriptions.delete(kept, NOW_MS)
+    assert await store.log.tend(NOW_MS, 0)
+
+
+async def move(store: Store) -> None:
+    """To another endpoint, and then to another push service."""
+    kept = await add(store.subscriptions, BROWSER, ASLEEP)
+    kept = await store.subscriptions.set_consent(kept, Consent(1, "1"))
+    kept = await store.subscriptions.set_consent(kept, None)
+    kept = await store.subscriptions.set_consent(kept, Consent(2, "1"))
+    moved = await store.subscriptions.move(kept, a_subscription("next"), b"new!")
+    assert moved
+    far = await add(store.subscriptions, a_subscription("far", "push.example.com"))
+    await store.server.redis.hset("{fcm.0}:caps", "0", "20510 1")
+    await store.subscriptions.carry_over(moved, far)
 
 
 async def be_called_gone(store: Store) -> None:
@@ -247,27 +276,36 @@ async def migrate(store: Store) -> None:
 
 
 SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
+    "begin_move": move,
+    "begin_rewrite": erase,
     "begin_run": begin_twice,
     "begin_shard": send,
+    "carry_over": move,
     "change_alert": draft,
     "check_lease": send,
+    "clear_receipts": erase,
     "close_alert": send,
     "defer_shard": defer,
     "drop_quarantined": be_called_gone,
     "drop_record": register_and_leave,
+    "end_move": move,
     "fold_process": count,
     "hold_service": pace,
     "intern_profile": register_and_leave,
     "move_ledger": migrate,
+    "move_record": move,
+    "note_seen": be_heard_of,
     "pack_ledger": pack,
     "put_record": register_and_leave,
     "quarantine_record": be_called_gone,
     "queue_alert": ask,
+    "raise_seen": be_heard_of,
     "record_receipt": tell,
     "release_shard": send,
     "reopen_alert": send,
     "restore_record": be_called_gone,
     "resume_service": pace,
+    "set_consent": move,
     "set_profile": register_and_leave,
     "settle_alert": send,
     "start_packing": pack,

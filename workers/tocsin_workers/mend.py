@@ -1,5 +1,6 @@
 """What no single hand can be relied on to finish, looked at about once a minute."""
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -10,6 +11,7 @@ from tocsin.domain.deliveries import Mark
 from tocsin.domain.errors import Unavailable, UnknownRecord
 from tocsin.store.numbers import shards_below
 from tocsin_workers.close import settle_deferred
+from tocsin_workers.inactive import end_inactive
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.trim import pack, trim
 
@@ -17,6 +19,7 @@ log = structlog.get_logger()
 
 # Ledgers are read for so many shards at once: with 20 alerts 2 MB.
 _SHARDS_AT_ONCE = 100
+_INACTIVE_EVERY_SECONDS = 3_600.0
 
 
 async def mend(runtime: Runtime) -> None:
@@ -31,6 +34,7 @@ async def mend(runtime: Runtime) -> None:
         "pack": lambda: pack(store, now_ms),
         "subscriptions": lambda: store.subscriptions.mend(now_ms),
         "quarantines": lambda: end_quarantines(runtime, now_ms),
+        "inactive": lambda: inactive(runtime, now_ms),
         "deferred": deferred,
         "processes": lambda: store.processes.fold_ended(now_ms),
     }
@@ -41,6 +45,13 @@ async def mend(runtime: Runtime) -> None:
             log.warning("not mended", step=name, error=error.detail)
         except Exception:
             log.exception("not mended", step=name)
+
+
+async def inactive(runtime: Runtime, now_ms: int) -> None:
+    """Once an hour: it looks at every shard, and counts in days."""
+    if time.monotonic() - runtime.looked_for_inactive_at >= _INACTIVE_EVERY_SECONDS:
+        await end_inactive(runtime.store, runtime.settings.inactive_days, now_ms)
+        runtime.looked_for_inactive_at = time.monotonic()
 
 
 async def end_quarantines(runtime: Runtime, now_ms: int) -> None:

@@ -31,8 +31,18 @@ async def reconcile(runtime: Runtime) -> None:
         return
     if time.monotonic() - runtime.mended_at >= _MEND_EVERY_SECONDS:
         await _mend(runtime)
+    await _tend_log(runtime)
     # The next tick finds this process free.
     await runtime.stock.fill(runtime.settings.reconcile_seconds * _STOCK_SHARE)
+
+
+async def _tend_log(runtime: Runtime) -> None:
+    """Nothing that waits for news may wait for the store's log."""
+    after_ms = int(runtime.settings.erase_hours * 3_600_000)
+    try:
+        await runtime.store.log.tend(clock.milliseconds(clock.now()), after_ms)
+    except Unavailable as error:
+        log.warning("the store's log is not looked after", error=error.detail)
 
 
 async def _mend(runtime: Runtime) -> None:

@@ -196,15 +196,16 @@ class RoundRun(ShardWork):
         return _Counted(tuple(limits), next(iter(limits.values()), None))
 
     def _message(self, alert_ids: tuple[str, ...]) -> Message:
+        settings = self._runtime.settings
         if alert_ids not in self._messages:
             waited = [self._alerts[alert_id] for alert_id in alert_ids]
             newest = waited[0]
             if len(waited) == 1:
-                message = Message.of(newest.alert, newest.began_at)
+                message = Message.of(newest.alert, newest.began_at, settings.receipts_asked)
             else:
                 ends_at = max(each.ends_at for each in waited)
                 alerts = [each.alert for each in waited]
-                message = Message.summing_up(alerts, ends_at, self._runtime.settings.site_name)
+                message = Message.summing_up(alerts, ends_at, settings)
             self._messages[alert_ids] = message
         return self._messages[alert_ids]
 

@@ -23,6 +23,7 @@ from tocsin.planning import Planners
 from tocsin.push.sender import Sender
 from tocsin.push.senders import make_sender
 from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import Settings
 from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
@@ -53,18 +54,23 @@ class Runtime:
         self.slice_ends = math.inf
         self.store = Store(settings, STORE_TIMEOUT)
         self.sender: Sender = make_sender(settings)
-        self.application_server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
-        self.letters = Letters(self.application_server, settings)
+        self.keys = ServerKeys(settings.vapid_file, settings.vapid_subject)
+        self.letters = Letters(self.keys, settings)
         self.wake_ups = WakeUps(app)
         self.permits = Permits(settings.window)
-        self.planners = Planners(self.store.profiles, self.store.ledgers)
+        self.planners = Planners(self.store.profiles, self.store.readers)
         self.counting = Counting(self.store.processes, f"{os.getpid()}-{secrets.token_hex(4)}")
         self.prekeys = Prekeys(settings.prekey_server, settings.prekeys)
         self.keyrings = Keyrings(self.prekeys, self.store.prekey_secret, self.counting)
         self.stock = Stock(self.store, self.prekeys, self.keyrings, self.counting, stopping)
         self.mended_at = -math.inf  # by the clock that never goes back
+        self.looked_for_inactive_at = -math.inf
         self._alerts: dict[str, Alert] = {}
         self._runner: asyncio.Runner
+
+    @property
+    def application_server(self) -> ApplicationServer:
+        return self.keys.present
 
     @classmethod
     def start(cls, settings: Settings, app: Celery, stopping: Callable[[], bool]) -> "Runtime":

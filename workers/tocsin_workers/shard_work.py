@@ -273,8 +273,9 @@ class ShardWork:
             # One record that cannot be read must not cost the others of its shard the alert. It stays as it is.
             self._set_aside(recipient.slot, UNREADABLE)
             return None
-        if letter is None:
-            self._book.mark(recipient.slot, Mark.REJECTED)
+        if isinstance(letter, Mark):
+            self._book.mark(recipient.slot, letter)
+            return None
         return letter
 
     def _settle(

@@ -1,6 +1,8 @@
 """Old ledgers are forgotten: what was sent to whom is kept for the last 50 alerts or 30 days, whichever is less. Of
 those that are kept, what nobody changes any more is packed."""
 
+from tocsin import clock
+from tocsin.store.activity import day_of
 from tocsin.store.numbers import shards_below
 from tocsin.store.store import Store
 
@@ -11,7 +13,12 @@ _LEDGERS_A_ROUND = 5_000
 async def trim(store: Store, now_ms: int) -> None:
     """Any number may do this at once. The run goes last: it says where the ledgers are."""
     for alert_id in await store.alerts.with_old_ledgers(now_ms):
-        await store.ledgers.drop(alert_id, await store.runs.bounds(alert_id))
+        bounds = await store.runs.bounds(alert_id)
+        began_at = (await store.alerts.get(alert_id)).began_at
+        if began_at is not None:
+            await store.activity.reached(alert_id, bounds, day_of(clock.milliseconds(began_at)))
+        await store.failures.forget_alert(alert_id)
+        await store.ledgers.drop(alert_id, bounds)
         await store.runs.drop(alert_id)
         await store.alerts.ledgers_dropped(alert_id)
 

@@ -56,9 +56,17 @@ def counted_as(address: str) -> str:
 
 
 def untrusted_proxy(request: web.Request, trusted_proxies: tuple[str, ...]) -> str | None:
-    """The address of a caller who says for whom it asks and is not believed: most often a proxy nobody told us of."""
+    """The address of a caller who says for whom it asks and is not believed: most often a proxy nobody told us of.
+
+    A public one may be a reader's own, so only its network is given (/24, or /48 of IPv6).
+    """
     address = request.remote or ""
-    return None if not _proxied(request) or is_trusted(address, trusted_proxies) else address
+    if not _proxied(request) or is_trusted(address, trusted_proxies):
+        return None
+    parsed = _address(address)
+    if parsed is None or not parsed.is_global:
+        return address
+    return str(ipaddress.ip_network(f"{parsed}/{24 if parsed.version == 4 else 48}", strict=False))
 
 
 def is_local(request: web.Request) -> bool:
@@ -76,6 +84,11 @@ def _proxied(request: web.Request) -> bool:
 
 
 def is_trusted(text: str, networks: tuple[str, ...]) -> bool:
+    """Of a network it is enough that part of it is."""
+    if "/" in text:
+        noted = ipaddress.ip_network(text)
+        named = [ipaddress.ip_network(name, strict=False) for name in networks]
+        return any(each.version == noted.version and each.overlaps(noted) for each in named)
     address = _address(text)
     return address is not None and any(address in ipaddress.ip_network(name, strict=False) for name in networks)
 

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 
 from tocsin import clock
 from tocsin.api.call import Call
-from tocsin.api.models import Strict
+from tocsin.api.consent import consent_view
+from tocsin.api.models import ConsentView, Strict
 from tocsin.api.proof import proven
 from tocsin.api.route import answer
 from tocsin.domain.preferences import Preferences
@@ -26,6 +27,7 @@ class SubscriptionExport(Strict):
     vapid_key_id: str = Field(description="the application server key that the browser subscribed with, base64url")
     created_at: datetime
     preferences: Preferences
+    consent: ConsentView | None = Field(description="to what text of this site its reader agreed, and when")
     receipts: dict[str, list[Event]] = Field(description="what this browser told of recent alerts, by their ids")
 
 
@@ -41,6 +43,7 @@ async def export_subscription(call: Call[BaseModel]) -> web.Response:
         vapid_key_id=encode_base64url(record.vapid_key_id),
         created_at=clock.from_milliseconds(record.created * 1_000),
         preferences=kept.preferences,
+        consent=consent_view(kept),
         receipts=await store.receipts.of(kept.address, await store.alerts.recent_with_ledgers()),
     )
     return answer(held, headers={"Content-Disposition": f'attachment; filename="{FILE}"'})

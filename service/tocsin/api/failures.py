@@ -30,7 +30,7 @@ async def replay(call: Call[BaseModel]) -> web.Response:
     if not await store.ledgers.pend_again(failure.alert_id, failure.address):
         raise Conflict("this recipient was settled since")
     await store.runs.reopen(failure.alert_id, failure.address.shard)
-    await store.failures.forget(failure.id)
+    await store.failures.forget([failure.id])
     services.wake_ups.deliver_soon(status.alert.queue)
     return answer(await _view(services, failure), 202)
 

@@ -6,9 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tocsin.domain.alerts import Action, AlertState, Kind
+from tocsin.domain.consent import MAX_VERSION
 from tocsin.domain.levels import Level
 from tocsin.domain.pace import Breaker
 from tocsin.domain.preferences import Preferences, PreferencesPatch
+from tocsin.domain.receipts import Keeping
 from tocsin.domain.roles import Role
 from tocsin.domain.subscriptions import PushSubscription
 from tocsin.domain.text import text_fault
@@ -19,9 +21,34 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Replaces(Strict):
+    """A subscription that this browser has no more."""
+
+    id: str = Field(max_length=40)
+    token: str = Field(max_length=100)
+
+
+class ConsentGiven(Strict):
+    text_version: str = Field(max_length=MAX_VERSION)
+
+
 class Registration(Strict):
     subscription: PushSubscription
     preferences: PreferencesPatch = Field(default_factory=PreferencesPatch)
+    replaces: Replaces | None = Field(
+        default=None,
+        description="carries everything over from the subscription that this browser had before, and ends that one; "
+        "`preferences` change what is carried. One that is unknown (any more) makes it a new subscription",
+    )
+    application_server_key: str | None = Field(
+        default=None,
+        max_length=100,
+        description="the key that the browser subscribed with (`options.applicationServerKey`, base64url), where that "
+        "may be another than the present one of `/v1/site`",
+    )
+    consent: ConsentGiven | None = Field(
+        default=None, description="to the text of `/v1/site`; null takes back what was given, absent changes nothing"
+    )
 
 
 class Registered(Strict):
@@ -30,11 +57,17 @@ class Registered(Strict):
     preferences: Preferences
 
 
+class ConsentView(Strict):
+    text_version: str
+    given_at: datetime
+
+
 class SubscriptionView(Strict):
     id: str
     push_service: str
     created_at: datetime
     preferences: Preferences
+    consent: ConsentView | None
 
 
 class Limits(Strict):
@@ -44,6 +77,11 @@ class Limits(Strict):
     body_bytes: int
 
 
+class ConsentText(Strict):
+    text_version: str
+    text: str
+
+
 class Site(Strict):
     name: str
     application_server_key: str
@@ -51,6 +89,8 @@ class Site(Strict):
     levels: tuple[Level, ...]
     default_preferences: Preferences
     limits: Limits
+    receipts: Keeping = Field(description="what is kept of what browsers tell of notifications")
+    consent: ConsentText | None = Field(description="what readers are asked to agree to; null where nothing is asked")
 
 
 class TestPushed(Strict):

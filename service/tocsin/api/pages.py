@@ -14,6 +14,7 @@ from tocsin.domain.errors import NotFound
 from tocsin.web import PAGE_HEADERS, Asset, render
 from tocsin.web import asset as find_asset
 from tocsin.web import manifest as named_manifest
+from tocsin.web import service_worker as worker_of
 
 Handler = Callable[[Call[BaseModel]], Awaitable[web.Response]]
 
@@ -56,6 +57,10 @@ def root_asset(name: str) -> Handler:
     return send
 
 
+async def service_worker(call: Call[BaseModel]) -> web.Response:
+    return _send(call, worker_of(f"{call.services.settings.url}/"))
+
+
 async def asset(call: Call[BaseModel]) -> web.Response:
     return _send(call, find_asset(call.path["name"]))
 
@@ -73,7 +78,7 @@ def _send(call: Call[BaseModel], found: Asset | None) -> web.Response:
 def _cached(
     call: Call[BaseModel], body: bytes, content_type: str, etag: str, headers: Mapping[str, str]
 ) -> web.Response:
-    headers = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
+    headers = {**headers, "ETag": etag, "Vary": "Origin, Accept-Encoding"}
     if call.has(etag.strip('"')):
         return web.Response(status=304, headers=headers)
     response = web.Response(body=body, headers={**headers, "Content-Type": content_type})

@@ -2,9 +2,11 @@
 
 from pydantic import BaseModel
 
+from tocsin import clock
 from tocsin.api.call import Call
 from tocsin.domain.errors import NotFound
 from tocsin.domain.subscriptions import parse_public_id
+from tocsin.store.activity import day_of
 from tocsin.store.store import Store
 from tocsin.store.subscriptions import Kept
 
@@ -19,4 +21,11 @@ async def prove(store: Store, named: str, token: str | None) -> Kept:
     kept = await store.subscriptions.get(digest) if digest else None
     if kept is None or not token or not await store.token_secret.proves(token, kept.record):
         raise NotFound("there is no such subscription, or the token is not its own")
+    await note_seen(store, kept)
     return kept
+
+
+async def note_seen(store: Store, kept: Kept) -> None:
+    """That the browser called; written once a day."""
+    if kept.seen != (today := day_of(clock.milliseconds(clock.now()))):
+        await store.activity.seen(kept.address, kept.packed, today)

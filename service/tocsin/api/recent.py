@@ -32,6 +32,7 @@ class RecentAlert(Strict):
     url: str
     topics: list[str]
     level: Level
+    story: str | None
     corrects: str | None = Field(description="the first alert of the chain that this one corrects or retracts")
     sent_at: datetime
 
@@ -61,6 +62,7 @@ def _view(status: AlertStatus) -> RecentAlert:
         url=draft.url,
         topics=draft.topics,
         level=draft.level,
+        story=draft.story,
         corrects=status.alert.root,
         sent_at=sent_at(status),
     )

@@ -12,6 +12,7 @@ from tocsin.api import (
     readers,
     receipts,
     recent,
+    registration,
     topics,
 )
 from tocsin.api.drafts import Approval
@@ -72,7 +73,7 @@ def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/site", readers.site, "What the site offers", "readers",
           {200: Site, 304: None}, readers=True, cache="no-cache"),
-    Route("POST", "/v1/subscriptions", readers.register, "Register a browser", "readers",
+    Route("POST", "/v1/subscriptions", registration.register, "Register a browser", "readers",
           {200: Registered, 201: Registered}, body=Registration, readers=True),
     Route("GET", SUBSCRIPTION, readers.read, "Read a subscription", "readers",
           {200: SubscriptionView}, readers=True, token=True),
@@ -153,8 +154,9 @@ ROUTES: tuple[Route, ...] = (
     _page("/", pages.page("reader.html"), "The readers' page"),
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
-    _page("/sw.js", pages.root_asset("sw.js"), "The service worker"),
+    _page("/sw.js", pages.service_worker, "The service worker"),
     _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
+    _page("/tocsin.d.ts", pages.root_asset("tocsin.d.ts"), "The SDK's types", readers=True),
     _page("/manifest.webmanifest", pages.manifest, "The web app manifest"),
     _page("/assets/{name}", pages.asset, "What the pages need", readers=True),
     _page("/openapi.json", pages.openapi, "The OpenAPI document"),

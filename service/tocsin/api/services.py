@@ -19,6 +19,7 @@ from tocsin.publishing import Publishing
 from tocsin.push.sender import Sender
 from tocsin.push.senders import make_sender
 from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid_keys import ServerKeys
 from tocsin.recent import Recent
 from tocsin.settings import Settings
 from tocsin.store.prekeys import Prekeys
@@ -47,14 +48,19 @@ class Services:
     load: Load
     tally: Tally
     sender: Sender
-    application_server: ApplicationServer
+    keys: ServerKeys
     setting_up: asyncio.Task[str]
+
+    @property
+    def application_server(self) -> ApplicationServer:
+        """The one that browsers subscribe with now."""
+        return self.keys.present
 
 
 @asynccontextmanager
 async def services(settings: Settings) -> AsyncIterator[Services]:
     """Raises Misconfigured for a key or certificate that cannot be used. The store need not be up yet."""
-    application_server = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+    keys = ServerKeys.load_or_make(settings.vapid_file, settings.vapid_subject)
     first_topics = parse_topics(settings.topics)
     sender = make_sender(settings)
     wake_ups = WakeUps(celery_app(settings))
@@ -62,7 +68,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         cautions = Cautions(store, settings)
         load = Load()
         tally = Tally(store.receipts, load)
-        setting_up = asyncio.create_task(_set_up(store, first_topics, application_server))
+        setting_up = asyncio.create_task(_set_up(store, first_topics, keys))
         beside = [setting_up, asyncio.create_task(load.watch()), asyncio.create_task(tally.keep_flushing())]
         made = Services(
             settings=settings,
@@ -80,7 +86,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             load=load,
             tally=tally,
             sender=sender,
-            application_server=application_server,
+            keys=keys,
             setting_up=setting_up,
         )
         try:
@@ -96,11 +102,11 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             await made.queues.close()
 
 
-async def _set_up(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:
+async def _set_up(store: Store, topics: Sequence[Topic], keys: ServerKeys) -> str:
     """What a first start leaves in the store, however long that takes to come up; gives what is wrong with it."""
     while True:
         try:
-            wrong = await _first_start(store, topics, application_server)
+            wrong = await _first_start(store, topics, keys)
         except Unavailable:
             await asyncio.sleep(1)
         else:
@@ -110,12 +116,12 @@ async def _set_up(store: Store, topics: Sequence[Topic], application_server: App
     return wrong
 
 
-async def _first_start(store: Store, topics: Sequence[Topic], application_server: ApplicationServer) -> str:
+async def _first_start(store: Store, topics: Sequence[Topic], keys: ServerKeys) -> str:
     # Nothing is written to a store whose form is not ours.
     if wrong := await store.schema.fault():
         return wrong
     await store.server.prepare()
     await store.topics.set_first(topics)
-    if await store.identity.agrees(application_server.key_id):
+    if await store.identity.agrees(*keys.all):
         return ""
     return "the VAPID key is not the one that readers subscribed with: every push would be refused"

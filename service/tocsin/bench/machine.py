@@ -10,6 +10,7 @@ from cryptography.hazmat.backends.openssl import backend
 from pydantic import BaseModel
 
 from tocsin.bench.processes import Cpus
+from tocsin.push.native import NATIVE
 
 
 class Machine(BaseModel):
@@ -22,6 +23,7 @@ class Machine(BaseModel):
     python: str
     openssl: str
     cryptography_openssl: str
+    message_keys: str
     libcurl: str
     peers: dict[str, str]
 
@@ -33,6 +35,7 @@ class Machine(BaseModel):
         return [
             f"{self.cpu}, {self.cpus} CPUs ({where}), {self.kernel}",
             f"Python {self.python}, {self.openssl} (cryptography: {self.cryptography_openssl}), {self.libcurl}",
+            f"Tocsin's message keys by {self.message_keys}",
             "; ".join(sorted(set(self.peers.values()))),
         ]
 
@@ -48,6 +51,7 @@ def describe(cpus: Cpus, peers: dict[str, str]) -> Machine:
         python=platform.python_version(),
         openssl=ssl.OPENSSL_VERSION,
         cryptography_openssl=backend.openssl_version_text(),
+        message_keys=f"derive.c with {NATIVE.version}" if NATIVE else "cryptography",
         libcurl=" ".join(pycurl.version.split()[1:3]),
         peers=peers,
     )

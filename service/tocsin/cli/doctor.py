@@ -13,9 +13,11 @@ from tocsin.cli.reach import ADVICE, ask
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.push.guard import is_public
+from tocsin.push.native import NATIVE
 from tocsin.push.trust import ca_bundle
-from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import PREFIX, Settings, load
+from tocsin.store.census import by_key
 from tocsin.store.client import Server
 from tocsin.store.health import clock_skew, durability_fault, keeping_fault
 from tocsin.store.proxies import Proxies
@@ -47,6 +49,7 @@ async def doctor(console: Console) -> bool:
         _key(settings),
         *await _agreement(settings),
         _roots(settings),
+        _message_keys(),
         *_links(settings),
     ]
     for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekey_server)):
@@ -77,7 +80,7 @@ def _key(settings: Settings) -> Finding:
     if not settings.vapid_file.exists():
         return Finding("VAPID key", None, f"{settings.vapid_file} will be made at the first start")
     try:
-        ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+        ServerKeys(settings.vapid_file, settings.vapid_subject)
     except Misconfigured as error:
         return Finding("VAPID key", False, error.detail)
     mode = stat.S_IMODE(settings.vapid_file.stat().st_mode)
@@ -107,13 +110,42 @@ async def _agreement(settings: Settings) -> list[Finding]:
     if not settings.vapid_file.exists():
         return []
     try:
-        key = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+        keys = ServerKeys(settings.vapid_file, settings.vapid_subject)
         async with Store(settings) as store:
-            agrees = await store.identity.agrees(key.key_id)
+            agrees = await store.identity.agrees(*keys.all)
+            used = await by_key(store)
     except (Misconfigured, Unavailable, ValueError):
         return []  # told by the findings on key and store
     advice = "readers subscribed with another key: restore it, or begin anew by `tocsin keys vapid adopt`"
-    return [] if agrees else [Finding("VAPID key", False, advice)]
+    return [*([] if agrees else [Finding("VAPID key", False, advice)]), *_older_keys(keys, used)]
+
+
+def _older_keys(keys: ServerKeys, used: Mapping[bytes, int]) -> list[Finding]:
+    """What is left of a rotation, and whom nothing can be sent to."""
+    findings = []
+    for key_id in keys.all:
+        if key_id != keys.present.key_id:
+            left = used.get(key_id, 0)
+            retire = f": `tocsin keys vapid retire {key_id.hex()}`" if not left else ""
+            detail = f"the older {key_id.hex()} is in force for {left:,} browsers{retire}"
+            findings.append(Finding("VAPID key", None, detail))
+    missing = {key_id: count for key_id, count in used.items() if key_id not in keys.all}
+    if missing:
+        ids = ", ".join(sorted(key_id.hex() for key_id in missing))
+        detail = f"{sum(missing.values()):,} browsers subscribed with keys that are not here ({ids}): restore them "
+        detail += "(`tocsin keys vapid import --older`), or they get nothing until they come back to the page"
+        findings.append(Finding("VAPID key", False, detail))
+    return findings
+
+
+def _message_keys() -> Finding:
+    if NATIVE:
+        return Finding("message keys", True, f"made by {NATIVE.version}")
+    detail = (
+        "made by Python's cryptography, which takes half as long again: for a large audience install a C compiler and "
+        "OpenSSL's headers (Debian: gcc libc6-dev libssl-dev), then Tocsin once more"
+    )
+    return Finding("message keys", None, detail)
 
 
 async def _server(name: str, url: str) -> Finding:
@@ -161,7 +193,7 @@ async def _proxy(settings: Settings) -> list[Finding]:
         f"{address} sends X-Forwarded-For and is not trusted, so all readers behind it count as one address: "
         f"name it in {PREFIX}TRUSTED_PROXIES if it is your proxy"
     )
-    return [Finding("proxy", None if is_public(address) else False, detail)]
+    return [Finding("proxy", None if is_public(address.partition("/")[0]) else False, detail)]
 
 
 async def _push_services(settings: Settings) -> list[Finding]:

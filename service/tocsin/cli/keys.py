@@ -1,4 +1,4 @@
-"""`tocsin keys`: API keys, and the application server's VAPID key."""
+"""`tocsin keys`: API keys, and the application server's VAPID keys (`vapid.py`)."""
 
 import asyncio
 import json
@@ -8,23 +8,20 @@ import typer
 from rich.table import Column, Table
 
 from tocsin import clock
+from tocsin.cli import vapid
 from tocsin.cli.opened import console, opened
 from tocsin.domain.errors import Invalid
 from tocsin.domain.roles import Role
 from tocsin.domain.text import text_fault
-from tocsin.push.vapid import ApplicationServer
-from tocsin.settings import load
 from tocsin.store.api_keys import ApiKey
-from tocsin.store.store import Store
 
-app = typer.Typer(help="API keys, and the VAPID key.", no_args_is_help=True)
+app = typer.Typer(help="API keys, and the VAPID keys.", no_args_is_help=True)
 api = typer.Typer(help="Keys with which editors, operators and programs call the API.", no_args_is_help=True)
-vapid = typer.Typer(help="The key with which push services know this server.", no_args_is_help=True)
 MAX_NAME = 60
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 app.add_typer(api, name="api")
-app.add_typer(vapid, name="vapid")
+app.add_typer(vapid.app, name="vapid")
 
 
 @api.command("add")
@@ -71,26 +68,5 @@ def delete(key_id: str) -> None:
     async def run() -> None:
         async with opened() as (store, _):
             await store.api_keys.delete(key_id)
-
-    asyncio.run(run())
-
-
-@vapid.command("show")
-def show() -> None:
-    """The public key, which browsers subscribe with; makes the pair when there is none."""
-    settings = load()
-    server = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
-    print(server.public_key)  # noqa: T201
-
-
-@vapid.command("adopt")
-def adopt() -> None:
-    """Begins anew with the key that is there. Readers of another one get alerts again when they come back."""
-    settings = load()
-    server = ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
-
-    async def run() -> None:
-        async with Store(settings) as store:
-            await store.identity.adopt(server.key_id)
 
     asyncio.run(run())

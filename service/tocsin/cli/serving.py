@@ -12,7 +12,7 @@ from tocsin.domain.queues import QUEUES
 from tocsin.jobs import celery_app
 from tocsin.push.guard import Guard
 from tocsin.push.trust import ca_bundle
-from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import Settings, load
 from tocsin.store.store import Store
 
@@ -81,7 +81,7 @@ def serve_worker(queues: str, processes: int | None) -> None:
 def _check_start() -> None:
     """What each process of the pool needs, tried once where a failure ends the command instead of one process."""
     settings = load()
-    ApplicationServer.load(settings.vapid_file, settings.vapid_subject)
+    ServerKeys(settings.vapid_file, settings.vapid_subject)
     ca_bundle(settings.push_ca_file, settings.data_dir)
     Guard(settings.push_connect_to)
     asyncio.run(_check_schema(settings))

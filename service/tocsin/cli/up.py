@@ -17,7 +17,7 @@ from tocsin.cli.supervisor import Supervisor, Told, supervised
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import MAINTENANCE, QUEUES
 from tocsin.domain.roles import Role
-from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.store import Store
 
@@ -41,9 +41,9 @@ async def running(
         _check_port(settings)
         async with supervised(environment, told, log_dir) as supervisor:
             # Before the workers start: they use the key, and make none.
-            key = ApplicationServer.load_or_make(settings.vapid_file, settings.vapid_subject)
+            keys = ServerKeys.load_or_make(settings.vapid_file, settings.vapid_subject)
             await supervisor.start(embedded_parts(settings, lock))
-            await _check_store(settings, key, told)
+            await _check_store(settings, keys, told)
             if before_api is not None:
                 await before_api(supervisor)
             api = tocsin_part("api", "api", ready_url=f"http://{_reachable(settings)}{settings.base_path}/readyz")
@@ -52,7 +52,7 @@ async def running(
             yield supervisor
 
 
-async def _check_store(settings: Settings, key: ApplicationServer, told: Told) -> None:
+async def _check_store(settings: Settings, keys: ServerKeys, told: Told) -> None:
     """Raises Misconfigured where no alert could be sent, which is better known now than then. A store of an older form
     is brought to ours: nobody is at work on it yet."""
     try:
@@ -60,7 +60,7 @@ async def _check_store(settings: Settings, key: ApplicationServer, told: Told) -
             migrated = await store.schema.migrate(told)
             if migrated.before != migrated.after:
                 told(f"the store was of schema {migrated.before}; it is of {migrated.after} now")
-            if not await store.identity.agrees(key.key_id):
+            if not await store.identity.agrees(*keys.all):
                 raise Misconfigured(
                     f"{settings.vapid_file} is not the key that readers subscribed with, so every push would be "
                     "refused: restore that key, or begin anew with this one by `tocsin keys vapid adopt`"

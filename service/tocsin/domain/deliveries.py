@@ -30,6 +30,7 @@ class Mark(StrEnum):
     ACCEPTED = "a"
     GONE = "g"
     REJECTED = "x"
+    NO_KEY = "v"  # not sent: the key that it subscribed with is not here, and with another it would be refused
     EXPIRED = "e"
     STOPPED = "s"
     CORRECTED = "w"  # stopped for this reader, who gets the correction instead
@@ -65,7 +66,7 @@ TURNED: dict[Reason, Mark] = {
 OUTCOMES: dict[str, tuple[Mark, ...]] = {
     "accepted": (Mark.ACCEPTED,),
     "gone": (Mark.GONE,),
-    "rejected": (Mark.REJECTED,),
+    "rejected": (Mark.REJECTED, Mark.NO_KEY),
     "expired": (Mark.EXPIRED,),
     "stopped": (Mark.STOPPED, Mark.CORRECTED),
     "opted_out": (Mark.OPTED_OUT, *TURNED.values()),
@@ -111,6 +112,7 @@ def told(mark: Mark) -> tuple[str, str | None]:
         Mark.OUTSIDE: ("skipped", "not_followed"),
         Mark.DEFERRED: ("deferred", str(Reason.QUIET_HOURS)),
         Mark.CORRECTED: ("stopped", "corrected"),
+        Mark.NO_KEY: ("rejected", "key_missing"),
     }
     return special.get(mark) or (next(name for name, marks in OUTCOMES.items() if mark in marks), None)
 

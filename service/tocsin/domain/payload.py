@@ -20,8 +20,39 @@ _SUMMARY_SIZES = ((MAX_BODY, MOST_NAMED), (150, MOST_NAMED), (60, 10), (20, 5), 
 _URGENCY = {Level.FLASH: "high", Level.BREAKING: "high", Level.UPDATE: "normal"}
 
 
-def notification(alert: Alert) -> bytes:
-    """The JSON of an alert, UTF-8. Raises Invalid when it is over 2,700 bytes."""
+def notification(alert: Alert, receipts: float = 0.0) -> bytes:
+    """The JSON of an alert, UTF-8. Raises Invalid when it is over 2,700 bytes.
+
+    `receipts` is the share of browsers that are to tell what became of it. That is left out where it does not fit, and
+    so is the story, for which a button to mute it is shown: an alert that was taken before a setting or a version
+    changed must go out after it all the same.
+    """
+    payload = _notification(alert, _about(alert) | _extras(alert, receipts))
+    if len(payload) > MAX_PAYLOAD:
+        payload = _notification(alert, _about(alert) | _extras(alert, 0.0))
+    if len(payload) > MAX_PAYLOAD:
+        payload = _notification(alert, _about(alert))
+    if len(payload) > MAX_PAYLOAD:
+        message = f"the whole alert makes {len(payload):,} bytes of payload; {MAX_PAYLOAD:,} is the most"
+        raise Invalid.at("body", message)
+    return payload
+
+
+def _about(alert: Alert) -> dict[str, Any]:
+    about: dict[str, Any] = {"alert": alert.id, "level": alert.draft.level, "topics": alert.draft.topics}
+    return about | ({"kind": alert.kind, "corrects": alert.root} if alert.root else {})
+
+
+def _extras(alert: Alert, receipts: float) -> dict[str, Any]:
+    extras: dict[str, Any] = {"story": alert.draft.story} if alert.draft.story else {}
+    return extras | _rate(receipts)
+
+
+def _rate(receipts: float) -> dict[str, Any]:
+    return {"receipts": int(receipts) if receipts == 1 else receipts} if receipts > 0 else {}
+
+
+def _notification(alert: Alert, about: dict[str, Any]) -> bytes:
     draft = alert.draft
     shown: dict[str, Any] = {"title": draft.headline, "navigate": draft.url, "body": draft.body}
     if draft.language:
@@ -37,31 +68,24 @@ def notification(alert: Alert) -> bytes:
         shown["actions"] = [
             {"action": action.action, "title": action.title, "navigate": action.url} for action in draft.actions
         ]
-    about: dict[str, Any] = {"alert": alert.id, "level": draft.level, "topics": draft.topics}
-    if alert.root:
-        about |= {"kind": alert.kind, "corrects": alert.root}
     shown["data"] = {"tocsin": about}
-    payload = to_json({"web_push": 8030, "notification": shown}).encode()
-    if len(payload) > MAX_PAYLOAD:
-        message = f"the whole alert makes {len(payload):,} bytes of payload; {MAX_PAYLOAD:,} is the most"
-        raise Invalid.at("body", message)
-    return payload
+    return to_json({"web_push": 8030, "notification": shown}).encode()
 
 
-def summary(alerts: Sequence[Alert], site_name: str) -> bytes:
+def summary(alerts: Sequence[Alert], site_name: str, receipts: float = 0.0) -> bytes:
     """Several alerts that waited for the end of a reader's quiet hours, as one; the newest comes first.
 
     A click leads to the biggest of them, and of these to the newest. Where a link or a script takes many bytes, fewer
     are named: it always fits, or nobody would get any of them.
     """
     for most, named in _SUMMARY_SIZES:
-        payload = _summary(alerts, site_name, most, named)
+        payload = _summary(alerts, site_name, most, named, receipts)
         if len(payload) <= MAX_PAYLOAD:
             break
     return payload
 
 
-def _summary(alerts: Sequence[Alert], site_name: str, most: int, named: int) -> bytes:
+def _summary(alerts: Sequence[Alert], site_name: str, most: int, named: int, receipts: float) -> bytes:
     biggest = max(alerts, key=lambda alert: alert.draft.level.rank)
     shown = {
         "title": shortened(f"{site_name}: {len(alerts)} alerts while it was quiet", MAX_HEADLINE),
@@ -76,6 +100,7 @@ def _summary(alerts: Sequence[Alert], site_name: str, most: int, named: int) -> 
                 "alerts": [alert.id for alert in alerts[:named]],
                 "level": biggest.draft.level,
             }
+            | _rate(receipts)
         },
     }
     return to_json({"web_push": 8030, "notification": shown}).encode()

@@ -24,6 +24,7 @@ _REASONS: dict[str, str] = {
     "subscribed_later": "You subscribed after it was sent.",
     "not_followed": "You follow none of its topics, nor its story.",
     "not_had": "It follows up an alert that you did not have.",
+    "key_missing": "Your browser subscribed with an older key of ours; a visit to the page mends that.",
     "corrected": "It was corrected before your turn came; you got the correction instead.",
 }
 

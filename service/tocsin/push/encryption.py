@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tocsin.domain.errors import TooLarge
 from tocsin.domain.payload import MAX_PAYLOAD
+from tocsin.push.native import NATIVE
 
 # RFC 8030 §7.2: a push service must take 4,096 bytes, and need not take more. The header has 86, the tag 16.
 MAX_BODY = 4_096
@@ -70,6 +71,16 @@ def derive(
     `salt` (16 bytes) and `private_key` are drawn at random and are given only to repeat a known example. The private
     key is not kept. Raises ValueError if `p256dh` is no point on P-256.
     """
+    if NATIVE is not None and salt is None and private_key is None and NATIVE.takes(p256dh, auth):
+        found = NATIVE.derive(p256dh, auth)
+        return MessageKey(found[:86], found[86:102], found[102:])
+    return derive_portably(p256dh, auth, salt=salt, private_key=private_key)
+
+
+def derive_portably(
+    p256dh: bytes, auth: bytes, *, salt: bytes | None = None, private_key: EllipticCurvePrivateKey | None = None
+) -> MessageKey:
+    """`derive` without the system's libcrypto: what it is measured against, and what is there everywhere."""
     salt = salt or os.urandom(16)
     private_key = private_key or generate_private_key(_CURVE)
     ours = private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -62,12 +62,16 @@ class ApplicationServer:
         Raises Misconfigured as `load_or_make` does, and for a file that is missing.
         """
         try:
-            pem = _read_private(path)
+            pem = read_private(path)
         except FileNotFoundError:
             raise Misconfigured(f"{SETTING}: {path} is missing; copy it from the machine of the API") from None
         except OSError as error:
             raise Misconfigured(f"{SETTING}: {path}: {error.strerror}; the service must own and read it") from None
         return cls(_parse(pem, path), subject)
+
+    def of(self, key_id: bytes) -> "ApplicationServer | None":
+        """Itself, where this is its id: one key alone is a set of keys, too (see `vapid_keys`)."""
+        return self if key_id == self.key_id else None
 
     def authorization(self, origin: str, now: datetime) -> str:
         """The header `Authorization` for a push service's origin; `now` is aware. Signed once in six hours."""
@@ -93,39 +97,63 @@ class ApplicationServer:
 
 def _make(path: Path) -> None:
     """A new key at `path`, whole or not at all, unless another process was first."""
-    _make_folders(path.parent)
+    make_folders(path.parent)
     vapid = Vapid02()
     vapid.generate_keys()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _draft(path, vapid.private_pem())
     try:
-        with open(descriptor, "wb") as file:
-            file.write(vapid.private_pem())
-            file.flush()
-            os.fsync(file.fileno())
         # A link, unlike a rename, does not replace: whoever links first has made the key for all.
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
+    _keep_folder(path.parent)
+
+
+def replace_private(path: Path, pem: bytes) -> None:
+    """This key at `path`, whole or not at all, whatever was there. Raises Misconfigured where it cannot be written."""
+    try:
+        draft = _draft(path, pem)
+        draft.replace(path)
+        _keep_folder(path.parent)
+    except OSError as error:
+        raise Misconfigured(f"{path}: {error.strerror}; the service must own its folder") from None
+
+
+def _draft(path: Path, pem: bytes) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink()
+        raise
+    return draft
+
+
+def _keep_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
 
 
-def _make_folders(folder: Path) -> None:
+def make_folders(folder: Path) -> None:
     """0700 each; `mkdir(parents=True, mode=…)` would give the mode to the last one only."""
     for parent in reversed([folder, *folder.parents]):
         parent.mkdir(mode=0o700, exist_ok=True)
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """Raises Misconfigured where others may read it, and OSError where we may not."""
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_IMODE(mode) & 0o077:
-            raise Misconfigured(f"{SETTING}: others than its owner may use {path}; run: chmod 600 {path}")
+            raise Misconfigured(f"others than its owner may use {path}; run: chmod 600 {path}")
         return file.read(65_536)
 
 

@@ -62,10 +62,17 @@ class Failures:
             raise NotFound("there is no such failure")
         return _load(row)
 
-    async def forget(self, failure_id: str) -> None:
+    async def forget(self, failure_ids: Sequence[str]) -> None:
         async with answering():
-            await self._server.redis.hdel(_FAILURES, failure_id)
-            await self._server.redis.zrem(_BY_TIME, failure_id)
+            await self._server.redis.hdel(_FAILURES, *failure_ids)
+            await self._server.redis.zrem(_BY_TIME, *failure_ids)
+
+    async def forget_alert(self, alert_id: str) -> None:
+        """Those of an alert whose ledgers are forgotten: their numbers may be others' soon."""
+        async with answering():
+            ids = await self._server.redis.zrange(_BY_TIME, 0, -1)
+        if mine := [row.decode() for row in ids if row.startswith(f"{alert_id}-".encode())]:
+            await self.forget(mine)
 
 
 def _dump(failure: Failure) -> str:

@@ -9,12 +9,14 @@ class Identity:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def agrees(self, key_id: bytes) -> bool:
-        """Whether this is the key of this store; the first one that asks becomes it."""
+    async def agrees(self, key_id: bytes, *older: bytes) -> bool:
+        """Whether this is the key of this store; the first one that asks becomes it, and one that comes after it."""
         async with answering():
             await self._server.redis.set(_KEY, key_id, nx=True)
             kept: bytes = await self._server.redis.get(_KEY)
-        return kept == key_id
+        if kept in older:  # it was rotated while the store was away, or by a command that was killed
+            await self.adopt(key_id)
+        return kept in (key_id, *older)
 
     async def adopt(self, key_id: bytes) -> None:
         """A new key on purpose: readers get alerts again when they have come back to the page."""

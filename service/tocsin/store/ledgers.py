@@ -6,9 +6,8 @@ another hand (the round, see `runs.ROUND`) while the run itself may still be at 
 
 import json
 import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, NamedTuple
 
 from tocsin.domain.decisions import Limit
@@ -23,8 +22,6 @@ from tocsin.store.shards import shard_key, shard_keys
 
 _RETRY = struct.Struct("<HBQ")
 _SLOT = struct.Struct("<H")
-# A slot as the store writes it in a hash.
-_NAMES = tuple(str(slot).encode() for slot in range(SHARD_SIZE))
 
 
 @dataclass(frozen=True)
@@ -128,27 +125,6 @@ class Ledgers:
             ]
 
         return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read)
-
-    async def personal(self, slots: Mapping[str, Sequence[int]]) -> list[list[bytes | None]]:
-        """What is personal in these slots of each shard, in one go."""
-        return await self._rows("personal", slots)
-
-    async def full(self, capped: Mapping[str, Mapping[int, Limit]]) -> list[list[int]]:
-        """The slots of each shard whose readers have had as many as they wish; in one go, and nothing is taken."""
-        found, is_full = await self._rows("caps", capped), _Full()
-        return [
-            list(compress(limits, map(is_full.__getitem__, zip(rows, limits.values(), strict=True))))
-            for limits, rows in zip(capped.values(), found, strict=True)
-        ]
-
-    async def _rows(self, name: str, slots: Mapping[str, Collection[int]]) -> list[list[bytes | None]]:
-        # Whole hashes: few have rows in them, and to name each slot would take longer than to read the others too.
-        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
-            for shard, some in slots.items():
-                if some:
-                    pipe.hgetall(shard_key(shard, name))
-            found = iter(await pipe.execute())
-        return [list(map(next(found).get, map(_NAMES.__getitem__, some))) if some else [] for some in slots.values()]
 
     async def take_caps(self, claim: Claim, capped: Mapping[int, Limit]) -> set[int] | None:
         """Counts this run under the readers' caps; gives the slots where there is no room. A reader under whose cap it
@@ -276,16 +252,6 @@ def receipts_key(shard: str, alert_id: str) -> str:
 def taken_key(shard: str, alert_id: str) -> str:
     """Hash, slot → the day under whose cap the run counts."""
     return shard_key(shard, f"taken:{alert_id}")
-
-
-class _Full(dict[tuple[bytes | None, Limit], bool]):
-    """Whether a row of counts says that a cap is full. Few rows differ: to look one up is faster than to read it."""
-
-    def __missing__(self, key: tuple[bytes | None, Limit]) -> bool:
-        row, limit = key
-        day, count = map(int, row.split()) if row else (0, 0)
-        self[key] = (count if day == limit.day else 0) >= limit.most
-        return self[key]
 
 
 def _account(ledger: Ledger, eligible: bytes | None, times: bytes | None) -> ShardAccount:

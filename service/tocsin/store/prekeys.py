@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from tocsin.domain.errors import Unavailable
-from tocsin.domain.subscriptions import SHARD_SIZE
+from tocsin.domain.subscriptions import SHARD_SIZE, Address
 from tocsin.store.client import Argument, Server, answering
 from tocsin.store.health import keeping_fault
 from tocsin.store.shards import shard_key
@@ -81,6 +81,11 @@ class Prekeys:
             return Taken()
         self._is_away = False
         return Taken(found[0], dict(zip(found[1::2], found[2::2], strict=True))) if found else Taken()
+
+    async def drop(self, address: Address) -> None:
+        """Those of a browser that is not there any more; whatever stays is dropped when the shard is looked through."""
+        for _ in range(self.layers):
+            await self.take(address.shard, [address.slot])
 
     async def prepare(self) -> None:
         """So that the first window does not wait for a connection."""

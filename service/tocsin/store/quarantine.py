@@ -57,6 +57,6 @@ class Quarantine:
         record = await self.record(address)
         if record is None:
             return None
-        keys = shard_keys(address.shard, "quarantine", "gone", "personal", "caps")
+        keys = shard_keys(address.shard, "quarantine", "gone", "personal", "caps", "consents", "moves", "seen")
         dropped = await self._server.run("drop_quarantined", keys, address.slot, record.pack(), record.digest)
         return record.digest if dropped else None

@@ -1,5 +1,9 @@
-"""How often an address may subscribe and a person may send, over all API processes."""
+"""How often an address may subscribe and a person may send, over all API processes.
 
+Who it was is kept as a keyed hash, for the length of two windows: no address, and nobody's id.
+"""
+
+import hmac
 from math import ceil
 from time import time
 from typing import Any
@@ -10,6 +14,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from tocsin.domain.errors import TooMany
 from tocsin.store.client import Server, answering
+from tocsin.store.secret import Secret
 
 
 class Rates:
@@ -23,6 +28,7 @@ class Rates:
         bridge.storage = server.redis
         bridge.register_scripts()
         self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._secret = Secret(server, "{site}:rate-secret")
         self._items: dict[str, RateLimitItem] = {}
 
     async def hit(self, rate: str, what: str, who: str) -> None:
@@ -30,7 +36,8 @@ class Rates:
             return
         item = self._items.setdefault(rate, parse(rate))
         async with answering():
-            if await self._limiter.hit(item, what, who):
+            hashed = hmac.digest(await self._secret.load(), who.encode(), "sha256")[:16].hex()
+            if await self._limiter.hit(item, what, hashed):
                 return
-            reset = (await self._limiter.get_window_stats(item, what, who)).reset_time
+            reset = (await self._limiter.get_window_stats(item, what, hashed)).reset_time
         raise TooMany(f"at most {rate.replace('/', ' a ')}; wait and repeat", max(1, ceil(reset - time())))

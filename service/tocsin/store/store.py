@@ -1,6 +1,7 @@
 """The whole store behind STORE_URL, as its concepts."""
 
 from tocsin.settings import Settings
+from tocsin.store.activity import Activity
 from tocsin.store.alerts import Alerts
 from tocsin.store.api_keys import ApiKeys
 from tocsin.store.client import SOCKET_TIMEOUT, Server
@@ -9,6 +10,7 @@ from tocsin.store.failures import Failures
 from tocsin.store.identity import Identity
 from tocsin.store.idleness import Idleness
 from tocsin.store.ledgers import Ledgers
+from tocsin.store.log import Log
 from tocsin.store.numbers import Numbers
 from tocsin.store.pace import Pace
 from tocsin.store.packing import Packing
@@ -17,6 +19,7 @@ from tocsin.store.prekeys import SEALS
 from tocsin.store.processes import Processes
 from tocsin.store.profiles import Profiles
 from tocsin.store.quarantine import Quarantine
+from tocsin.store.readers import Readers
 from tocsin.store.receipts import Receipts
 from tocsin.store.runs import Runs
 from tocsin.store.schema import Schema
@@ -41,6 +44,8 @@ class Store:
         self.idleness = Idleness(self.server)
         self.identity = Identity(self.server)
         self.ledgers = Ledgers(self.server)
+        self.activity = Activity(self.server, self.ledgers)
+        self.log = Log(self.server)
         self.numbers = Numbers(self.server)
         self.packing = Packing(self.server)
         self.pauses = Pauses(self.server)
@@ -48,6 +53,7 @@ class Store:
         self.processes = Processes(self.server)
         self.profiles = Profiles(self.server)
         self.pace = Pace.from_settings(self.server, settings)
+        self.readers = Readers(self.server)
         self.receipts = Receipts(self.server)
         self.runs = Runs(self.server, settings.lease_seconds)
         self.schema = Schema(self.server)

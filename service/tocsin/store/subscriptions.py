@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from tocsin.domain.consent import Consent
 from tocsin.domain.errors import Changed, UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
+from tocsin.store.activity import day_of, pack_day, unpack_day
 from tocsin.store.client import Server, answering
+from tocsin.store.erasing import Erasing
 from tocsin.store.index import Entry, Index
+from tocsin.store.moves import Moves
 from tocsin.store.numbers import Numbers, Reservation
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
 from tocsin.store.quarantine import HEAD, Quarantine
@@ -24,6 +28,10 @@ from tocsin.store.shards import PERSONAL, shard_key, shard_keys
 
 log = structlog.get_logger()
 
+# What a deletion takes along or asks, in the order of `drop_record`.
+_BESIDE = ("personal", "caps", "quarantine", "consents", "moves", "seen")
+# What a new record begins with or without, in the order of `put_record`.
+_FRESH = ("personal", "caps", "consents", "seen")
 _REGISTERING = "this browser is being registered by another call; repeat it"
 _CHANGED = "this subscription was changed by another call; repeat it"
 
@@ -31,7 +39,8 @@ _CHANGED = "this subscription was changed by another call; repeat it"
 @dataclass(frozen=True)
 class Kept:
     """A subscription as it is kept: `packed` is the record's bytes, `profile_number` the number of its preferences with
-    the bit `PERSONAL`, `personal` its own row of them; all three for compare-and-set."""
+    the bit `PERSONAL`, `personal` its own row of them; all three for compare-and-set. `consent` is None where none was
+    given, `seen` the day on which the browser was last heard of (see `activity`)."""
 
     address: Address
     record: Record
@@ -39,6 +48,8 @@ class Kept:
     preferences: Preferences
     profile_number: int
     personal: bytes
+    consent: Consent | None = None
+    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ class Subscriptions:
         self._numbers = numbers
         self._quarantine = quarantine
         self._index = Index(server)
+        self._moves = Moves(server)
+        self._erasing = Erasing(server)
 
     async def get(self, digest: bytes) -> Kept | None:
         return (await self.look(digest)).kept
@@ -101,7 +114,9 @@ class Subscriptions:
             subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=now_ms // 1000
         )
         address, digest = entry.address, subscription.digest
-        kept = await self._put(address, record, preferences) if address else None
+        kept = await self._put(address, record, preferences, day_of(now_ms)) if address else None
+        if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
+            kept = await self._read(address, digest)
         if address is None or kept is None:
             raise Changed(_REGISTERING)
         if not entry.ready:
@@ -111,14 +126,14 @@ class Subscriptions:
             await self._numbers.settled(address.push_service, address.number)
         return await self._agree(kept, record, preferences, subscription)
 
-    async def _put(self, address: Address, record: Record, preferences: Preferences) -> Kept | None:
+    async def _put(self, address: Address, record: Record, preferences: Preferences, day: int) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
-        keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", "personal", "caps")
-        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal)
+        keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", *_FRESH)
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day))
         if await self._server.run("put_record", keys, *arguments):
-            return Kept(address, record, packed, preferences, number, personal)
+            return Kept(address, record, packed, preferences, number, personal, seen=day)
         return await self._read(address, record.digest)
 
     async def _number(self, preferences: Preferences) -> int:
@@ -165,16 +180,59 @@ class Subscriptions:
             raise Changed(_CHANGED)
         return replace(kept, preferences=preferences, profile_number=number, personal=personal)
 
+    async def set_consent(self, kept: Kept, consent: Consent | None) -> Kept:
+        """Raises Changed when the subscription was deleted or got other keys meanwhile."""
+        keys = shard_keys(kept.address.shard, "records", "consents")
+        packed = consent.pack() if consent else b""
+        if not await self._server.run("set_consent", keys, kept.address.slot, kept.packed, packed):
+            raise Changed(_CHANGED)
+        return replace(kept, consent=consent)
+
+    async def move(self, old: Kept, subscription: Subscription, key_id: bytes) -> Kept | None:
+        """The same browser with another endpoint, with all that is known of it (see `moves`).
+
+        None where it cannot keep its number: the new endpoint is of another push service, or has a number of its own.
+        Raises Changed when the old subscription was changed meanwhile.
+        """
+        if old.address.push_service != subscription.endpoint.push_service:
+            return None
+        record = replace(
+            old.record,
+            endpoint=subscription.endpoint.url,
+            p256dh=subscription.p256dh,
+            auth=subscription.auth,
+            vapid_key_id=key_id,
+            token_counter=0,
+        )
+        if not await self._moves.begin(old.address, old.packed, old.record.digest, record):
+            await self._moves.finish(old.address)
+            raise Changed(_CHANGED)
+        return await self._read(old.address, record.digest) if await self._moves.finish(old.address) else None
+
+    async def carry_over(self, old: Kept, kept: Kept) -> Kept:
+        """What stands beside the preferences of the old one goes to the new one, which has a number of its own."""
+        async with answering():
+            count = await self._server.redis.hget(shard_key(old.address.shard, "caps"), str(old.address.slot))
+        keys = shard_keys(kept.address.shard, "records", "caps", "consents")
+        consent = old.consent.pack() if old.consent else b""
+        if not await self._server.run("carry_over", keys, kept.address.slot, kept.packed, count or b"", consent):
+            raise Changed(_CHANGED)
+        return replace(kept, consent=kept.consent or old.consent)
+
     async def delete(self, kept: Kept, now_ms: int) -> None:
         """No request to this browser starts after this."""
         digest, packed = kept.record.digest, kept.packed
         while packed and not await self._drop(kept.address, packed, digest):
+            if await self._moves.finish(kept.address):
+                return  # it has another endpoint by now, and with it another id
             # It got other keys or was called gone since: with its index entry gone it could never be deleted again.
             packed = await self._packed(kept.address, digest)
         await self.forget(kept.address, digest, now_ms)
 
     async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
-        """The rest of a deletion: index entry, number, and the note that they are to be cleaned up."""
+        """The rest of a deletion: what stands by the number, index entry, number, and the note that they are to be
+        cleaned up."""
+        await self._erasing.forget(address, now_ms)
         await self._index.swap(digest, entries.ready(address), entries.NONE)
         await self._numbers.free(address.push_service, address.number, now_ms)
         async with answering():
@@ -189,8 +247,12 @@ class Subscriptions:
             except (UnknownRecord, ValueError):
                 log.error("record in an unknown form", push_service=left.push_service, number=left.number)  # noqa: TRY400
         for shard in await self._numbers.shards():
-            async with answering():
-                gone = await self._server.redis.hgetall(shard_key(shard, "gone"))
+            async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
+                pipe.hkeys(shard_key(shard, "moves"))
+                pipe.hgetall(shard_key(shard, "gone"))
+                moves, gone = await pipe.execute()
+            for slot in moves:
+                mended += await self._moves.finish(Address.of(shard, int(slot)))
             for slot, digest in gone.items():
                 await self.forget(Address.of(shard, int(slot)), digest, now_ms)
                 mended += 1
@@ -254,11 +316,11 @@ class Subscriptions:
         return digest is not None
 
     async def _read(self, address: Address, digest: bytes) -> Kept | None:
-        keys = shard_keys(address.shard, "records", "profiles", "personal")
+        keys = shard_keys(address.shard, "records", "profiles", "personal", "consents", "seen")
         row = await self._server.run("read_record", keys, address.slot)
         if row is None:
             return None
-        packed, number_bytes, personal = row
+        packed, number_bytes, personal, consent, seen = row
         record = Record.unpack(packed)
         if record.digest != digest:  # the number has another owner by now
             return None
@@ -271,7 +333,7 @@ class Subscriptions:
             whole = preferences.with_personal(personal)
         except ValueError:
             raise UnknownRecord("personal preferences have a form that this program does not know") from None
-        return Kept(address, record, packed, whole, number, personal)
+        return Kept(address, record, packed, whole, number, personal, Consent.unpack(consent), unpack_day(seen))
 
     async def _packed(self, address: Address, digest: bytes) -> bytes:
         """Its record, in quarantine too; empty where there is none."""
@@ -284,5 +346,5 @@ class Subscriptions:
 
     async def _drop(self, address: Address, packed: bytes, digest: bytes) -> bool:
         """False where another record stands there, or none."""
-        keys = shard_keys(address.shard, "records", "profiles", "gone", "personal", "caps", "quarantine")
+        keys = shard_keys(address.shard, "records", "profiles", "gone", *_BESIDE)
         return bool(await self._server.run("drop_record", keys, address.slot, packed, digest))

@@ -3,6 +3,7 @@
 from tocsin.web.assets import ASSET_HEADERS, ROOT_ASSETS, Asset, asset, manifest
 from tocsin.web.pages import PAGES, render
 from tocsin.web.security import CONTENT_SECURITY_POLICY, PAGE_HEADERS
+from tocsin.web.service_worker import service_worker
 
 __all__ = [
     "ASSET_HEADERS",
@@ -14,4 +15,5 @@ __all__ = [
     "asset",
     "manifest",
     "render",
+    "service_worker",
 ]

@@ -8,11 +8,15 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
+from tocsin.web.joined import joined, parts
+
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "css": "text/css; charset=utf-8",
         "js": "text/javascript; charset=utf-8",
+        "json": "application/json",
         "png": "image/png",
+        "ts": "text/plain; charset=utf-8",
         "svg": "image/svg+xml; charset=utf-8",
         "webmanifest": "application/manifest+json; charset=utf-8",
     }
@@ -27,16 +31,15 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-SERVICE_WORKER_HEADERS: Final[Mapping[str, str]] = MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/"})
-
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("sw.js", "tocsin.js", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
     name: str
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: ASSET_HEADERS, repr=False)
 
     @property
     def content_type(self) -> str:
@@ -47,14 +50,28 @@ class Asset:
         """A strong entity tag, with its quotes."""
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return SERVICE_WORKER_HEADERS if self.name == "sw.js" else ASSET_HEADERS
+
+SDK: Final = "tocsin.js"
+# Words that the service worker has in itself; pages have no use for them.
+WORKER_WORDS: Final = "worker."
+
+_STATIC: Final = files("tocsin.web").joinpath("static")
+
+
+def source(name: str) -> str:
+    """A text file as it is written; `asset` gives it as it is served."""
+    return _STATIC.joinpath(name).read_text(encoding="utf-8")
 
 
 def _packaged() -> dict[str, Asset]:
-    entries = files("tocsin.web").joinpath("static").iterdir()
-    return {entry.name: Asset(entry.name, entry.read_bytes()) for entry in entries if entry.is_file()}
+    found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
+    words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
+    return {**found, **words, SDK: Asset(SDK, joined(SDK, source).encode())}
+
+
+def _compact(body: bytes) -> bytes:
+    words = {key: text for key, text in json.loads(body).items() if not key.startswith(WORKER_WORDS)}
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())
@@ -67,6 +84,11 @@ def asset(path: str) -> Asset | None:
 
 def names() -> frozenset[str]:
     return frozenset(_ASSETS)
+
+
+def sdk_parts() -> frozenset[str]:
+    """The modules that `tocsin.js` is made of."""
+    return frozenset(parts(SDK, source))
 
 
 def manifest(site_name: str) -> Asset:

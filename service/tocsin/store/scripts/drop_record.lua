@@ -1,5 +1,7 @@
--- Deletes a record that is still the one the caller saw, out of quarantine too; `gone` remembers what the index has yet
--- to forget. KEYS records profiles gone personal caps quarantine; ARGV slot record digest
+-- Deletes a record that is still the one the caller saw, out of quarantine too, unless it is on its way to another
+-- endpoint; `gone` remembers what the index has yet to forget.
+-- KEYS records profiles gone personal caps quarantine consents moves seen; ARGV slot record digest
+if redis.call('HEXISTS', KEYS[8], ARGV[1]) == 1 then return 0 end
 local away = redis.call('HGET', KEYS[6], ARGV[1])
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
   redis.call('HDEL', KEYS[1], ARGV[1])
@@ -11,5 +13,7 @@ else
 end
 redis.call('HDEL', KEYS[4], ARGV[1])
 redis.call('HDEL', KEYS[5], ARGV[1])
+redis.call('HDEL', KEYS[7], ARGV[1])
+redis.call('SETRANGE', KEYS[9], ARGV[1] * 2, '\0\0')
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
 return 1

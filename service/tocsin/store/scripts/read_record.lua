@@ -1,5 +1,7 @@
--- A record with its preferences, all of one moment. KEYS records profiles personal; ARGV slot
+-- A record with all that stands beside it, of one moment. KEYS records profiles personal consents seen; ARGV slot
 local slot = ARGV[1]
 local packed = redis.call('HGET', KEYS[1], slot)
 if not packed then return nil end
-return {packed, redis.call('GETRANGE', KEYS[2], slot * 4, slot * 4 + 3), redis.call('HGET', KEYS[3], slot) or ''}
+local profile = redis.call('GETRANGE', KEYS[2], slot * 4, slot * 4 + 3)
+local own, consent = redis.call('HGET', KEYS[3], slot), redis.call('HGET', KEYS[4], slot)
+return {packed, profile, own or '', consent or '', redis.call('GETRANGE', KEYS[5], slot * 2, slot * 2 + 1)}

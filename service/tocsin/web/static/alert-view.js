@@ -5,7 +5,7 @@ import { ago, clock, count, percent } from "./format.js";
 import { poll } from "./poll.js";
 import { explain } from "./problem.js";
 import { drawProgress } from "./progress.js";
-import { levelChip, stateChip, STATES } from "./words.js";
+import { levelChip, stateChip, STATES } from "./desk-words.js";
 
 const FAST = 500;
 const SLOW = 5000;

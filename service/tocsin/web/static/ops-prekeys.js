@@ -26,8 +26,13 @@ export function prekeyCard(element) {
     h("dl", {}, fact("Made a second", "rate"), fact("Messages that had one", "hits"), fact("Made so far", "made"))));
   const find = (key) => $(`[data-fact=${key}]`, element);
 
-  /** @param {any} prekeys */
+  /** @param {any} prekeys null where nobody answered: the figures stay, and it says so */
   return (prekeys) => {
+    if (!prekeys) {
+      say(find("text"), TEXT.away);
+      $(".card", element).classList.add("warn");
+      return;
+    }
     const { per_subscription: layers, stock, wanted, made_per_second: rate, made, used, missed, fault } = prekeys;
     say(find("stock"), stock == null ? "–" : count(stock));
     say(find("wanted"), `of ${count(wanted)} message keys ready`);

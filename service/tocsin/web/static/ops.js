@@ -20,6 +20,7 @@ const drawPush = pushServicePanels($("#push"), act);
 let token = null;
 let timer = 0;
 let lastAnswer = 0;
+let askingForStock = false;
 
 const ask = (path, key) => request(new URL(path, base), { token: key, timeout: TIMEOUT });
 
@@ -31,10 +32,19 @@ async function act(path, done) {
 }
 
 async function figures(key) {
-  return Promise.all([ask("v1/ops/queues", key), ask("v1/ops/push-services", key), ask("v1/ops/prekeys", key)]);
+  return Promise.all([ask("v1/ops/queues", key), ask("v1/ops/push-services", key)]);
 }
 
-function drawFigures([queues, push, prekeys]) {
+// By itself: prekeys have a server of their own, and while that hangs the queues are watched all the same.
+async function drawStock(key) {
+  if (askingForStock) return;
+  askingForStock = true;
+  const stock = await ask("v1/ops/prekeys", key).catch(() => null);
+  askingForStock = false;
+  if (token === key) drawPrekeys(stock);
+}
+
+function drawFigures([queues, push]) {
   const lost = queues.unaccounted;
   const box = $("#unaccounted");
   box.classList.toggle("good", lost === 0);
@@ -44,7 +54,6 @@ function drawFigures([queues, push, prekeys]) {
     ? "Every push is accepted, ended or still waiting. None is lost."
     : "Pushes that are neither finished nor waiting. This should never be.");
   drawQueues(queues.queues);
-  drawPrekeys(prekeys);
   drawPush(push.push_services);
   $("#push-empty").hidden = push.push_services.length > 0;
   lastAnswer = Date.now();
@@ -78,6 +87,7 @@ function drawStale(error) {
 
 async function turn() {
   const key = token;
+  drawStock(key);
   const [answer] = await Promise.all([figures(key).catch((error) => error), drawHealth()]);
   if (token !== key || !key) return;
   if (refuses(answer)) return keys.close(`This key is no longer accepted. ${explain(answer)}`);

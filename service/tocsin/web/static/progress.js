@@ -2,7 +2,7 @@
 import { stackedBar } from "./chart.js";
 import { h } from "./dom.js";
 import { clock, count, percent, pushServiceName, seconds, words } from "./format.js";
-import { OUTCOMES, SKIPPED } from "./words.js";
+import { OUTCOMES, SKIPPED } from "./desk-words.js";
 
 const parts = (counts) => Object.keys(OUTCOMES).map((kind) => ({ kind, value: counts?.[kind] ?? 0 }));
 
@@ -57,6 +57,14 @@ function skipped(reasons) {
     h("ul", { class: "legend" }, ...rows.map(([reason, value]) => h("li", {}, h("b", {}, count(value)), h("span", {}, SKIPPED[reason] ?? words(reason))))));
 }
 
+/** What browsers told. It is no part of the account: most cannot tell, some may not, and a busy service asks nobody twice. */
+function told(receipts) {
+  const events = ["shown", "clicked", "closed"].filter((event) => receipts?.[event]);
+  if (!events.length) return null;
+  return h("section", {}, h("h2", {}, "By the browsers that tell us"),
+    h("ul", { class: "legend" }, ...events.map((event) => h("li", {}, h("b", {}, count(receipts[event])), h("span", {}, event)))));
+}
+
 /** @param {HTMLElement} element @param {{state: string, progress?: any}} alert */
 export function drawProgress(element, { state, progress }) {
   if (!progress || (!progress.eligible && ["queued", "undo_window", "scheduled", "draft", "awaiting_approval"].includes(state))) {
@@ -72,6 +80,7 @@ export function drawProgress(element, { state, progress }) {
   bar.classList.add("big");
   element.replaceChildren(...[
     whole(progress), bar, legend(progress), times(progress), services(progress.by_push_service), skipped(progress.skipped),
+    told(progress.receipts),
     h("p", { class: "small footnote" }, "Accepted means that a push service took the alert for a reader’s browser. What happens after that, no sender can see."),
   ].filter(Boolean));
 }

@@ -4,7 +4,7 @@ import { $, h, say } from "./dom.js";
 import { ago, count } from "./format.js";
 import { poll } from "./poll.js";
 import { explain } from "./problem.js";
-import { levelChip, stateChip } from "./words.js";
+import { levelChip, stateChip } from "./desk-words.js";
 
 const EVERY = 5000;
 

@@ -2,7 +2,7 @@
 import { confirm } from "./confirm.js";
 import { $, h, say } from "./dom.js";
 import { explain } from "./problem.js";
-import { LEVELS, levelChip } from "./words.js";
+import { LEVELS, levelChip } from "./desk-words.js";
 
 const KEYS = "tocsin.idempotency";
 

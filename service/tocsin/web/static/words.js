@@ -1,55 +1,54 @@
-// What the service's codes are called on our pages. "Accepted" is the push service's word; nobody knows of delivery.
-import { h } from "./dom.js";
+// The words of a language, and how it writes numbers and times. Texts that a site gives go before ours.
+import { ROOT } from "./browser.js";
+import { request } from "./request.js";
 
-/** @type {Record<string, {name: string, reach: string}>} */
-export const LEVELS = {
-  flash: { name: "Flash", reach: "everyone who follows these topics" },
-  breaking: { name: "Breaking", reach: "all but those who want only the biggest news" },
-  update: { name: "Update", reach: "those who want all updates" },
-};
+const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
+const OURS = ["en", "ar"];
+const files = new Map();
 
-/** @type {Record<string, {name: string, ended: boolean, moving: boolean}>} */
-export const STATES = {
-  queued: { name: "Queued", ended: false, moving: true },
-  draft: { name: "Draft", ended: false, moving: false },
-  awaiting_approval: { name: "Awaits approval", ended: false, moving: false },
-  scheduled: { name: "Scheduled", ended: false, moving: false },
-  undo_window: { name: "Queued", ended: false, moving: true },
-  sending: { name: "Sending", ended: false, moving: true },
-  sent: { name: "Sent", ended: true, moving: false },
-  rejected: { name: "Not approved", ended: true, moving: false },
-  stopped: { name: "Stopped", ended: true, moving: false },
-  expired: { name: "Expired", ended: true, moving: false },
-};
+function file(url) {
+  if (!files.has(url)) {
+    const loading = request(url);
+    loading.catch(() => files.delete(url));
+    files.set(url, loading);
+  }
+  return files.get(url);
+}
 
-/** In the order in which a bar shows them. */
-export const OUTCOMES = {
-  accepted: "accepted by the push service",
-  deferred: "wait for a reader’s quiet hours to end",
-  retrying: "being tried again",
-  pending: "not tried yet",
-  gone: "gone: the browser ended its subscription",
-  rejected: "refused by the push service",
-  expired: "not accepted in time",
-  stopped: "stopped before they were accepted",
-  opted_out: "unsubscribed meanwhile",
-  set_aside: "set aside for operations to look at",
-  unaccounted: "unaccounted for",
-};
+/** The language of an element: its own, the one asked for in `connect`, the page's, the site's. */
+export function languageOf(element, tocsin) {
+  const wanted = [element.lang, tocsin?.language, element.closest("[lang]")?.lang, tocsin?.site?.language];
+  const chosen = wanted.find((language) => language && (language === tocsin?.language || OURS.includes(base(language))));
+  return chosen || "en";
+}
 
-/** Why a reader was not among the eligible. */
-export const SKIPPED = {
-  audience: "follow none of the topics",
-  language: "read another language",
-  muted_story: "muted the story",
-  snoozed: "paused their alerts",
-  level: "want only bigger news",
-  quiet_hours: "are in their quiet hours",
-  daily_cap: "had their alerts of the day",
-};
+const base = (language) => language.toLowerCase().split("-")[0];
 
-/** @param {string} level */
-export const levelChip = (level) => h("span", { class: `chip level-${level}` }, LEVELS[level]?.name ?? level);
+/**
+ * @param {string} language  BCP 47; English words where we have none, so that a site may give its own
+ * @param {{base?: URL, texts?: Record<string, string>}} [tocsin]
+ */
+export async function words(language, { base: service = ROOT, texts } = {}) {
+  const ours = OURS.includes(base(language)) ? base(language) : "en";
+  const all = { ...(await file(new URL(`assets/words-${ours}.json`, service).href)), ...texts };
+  const plural = new Intl.PluralRules(language);
+  const number = new Intl.NumberFormat(language);
 
-/** @param {string} state */
-export const stateChip = (state) => h("span", { class: `chip state-${state}` }, STATES[state]?.name ?? state);
+  const t = (key, values = {}) => (all[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  const n = (key, count, values = {}) => {
+    const form = `${key}.${plural.select(count)}`;
+    return t(form in all ? form : `${key}.other`, { ...values, n: number.format(count) });
+  };
+  // Of one language, the form of the reader's own country: 22:00 or 10 pm.
+  const local = navigator.languages.find((each) => base(each) === base(language)) ?? language;
+  const time = (moment, options) => new Intl.DateTimeFormat(local, options).format(moment);
+
+  /** "about 3 a day"; nothing where nobody knows yet. @param {number|null|undefined} perDay */
+  const often = (perDay) => {
+    if (perDay == null) return "";
+    const [unit, days] = [["day", 1], ["week", 7], ["month", 30]].find(([, each]) => perDay * each >= 0.75) ?? [];
+    return unit ? t(`often.${unit}`, { n: number.format(Math.max(1, Math.round(perDay * days))) }) : t("often.rare");
+  };
+
+  return { language, dir: RIGHT_TO_LEFT.test(language) ? "rtl" : "ltr", t, n, time, often, number: number.format };
+}

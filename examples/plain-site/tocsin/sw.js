@@ -1,0 +1,1 @@
+importScripts("https://alerts.example.com/sw.js");

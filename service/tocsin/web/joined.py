@@ -1,0 +1,66 @@
+"""The SDK as one small file: a newspaper's page asks once for it, not for each of its modules in turn.
+
+The modules stay plain ES modules that a browser could load as they are. Here they are put one after the other in the
+order in which a browser would run them, without comments, indentation and their imports of each other.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+_IMPORT: Final = re.compile(r'^(?:import|export) (?:\{ ([^}]*) \} from )?"\./(?:assets/)?([^"]+)";\n', re.MULTILINE)
+_EXPORTED: Final = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) )", re.MULTILINE)
+# A text keeps every character. No regular expression of the SDK holds a quote or two slashes; a test runs all of it.
+_TOKEN: Final = re.compile(r"""("(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/""", re.DOTALL)
+_SPACE: Final = re.compile(r"[ \t]*([{}()\[\];,:?=<>&|!+*/-]+)[ \t]*")
+_STYLE: Final = re.compile(r"(?<=^const STYLE = `).*?(?=`;)", re.MULTILINE | re.DOTALL)
+
+
+def parts(entry: str, read: Callable[[str], str]) -> tuple[str, ...]:
+    """The names of the entry and of all that it imports, in the order in which they run."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in found:
+            return
+        for _, imported in _IMPORT.findall(read(name)):
+            visit(imported)
+        found[name] = None
+
+    visit(entry)
+    return tuple(found)
+
+
+def joined(entry: str, read: Callable[[str], str]) -> str:
+    """One module with the exports of the entry, which only passes on what others export.
+
+    Raises ValueError for a form of import or export that would not survive.
+    """
+    offered = [names for names, _ in _IMPORT.findall(read(entry)) if names]
+    whole = "".join(_bare(name, read(name)) for name in parts(entry, read) if name != entry)
+    return re.sub(r"\n+", "\n", f"{whole}export{{{','.join(offered)}}};\n").lstrip()
+
+
+def _bare(name: str, source: str) -> str:
+    code = _EXPORTED.sub("", _IMPORT.sub("", source))
+    if left := re.search(r"^(?:import|export)\b.*", code, re.MULTILINE):
+        raise ValueError(f"{name}: not one of the forms that can be joined: {left[0]}")
+    return _tight(_STYLE.sub(lambda found: _tight_style(found[0]), code))
+
+
+def _tight(code: str) -> str:
+    """Without comments and with no more space than JavaScript needs; a line that may end a statement keeps its end."""
+    tight, place = [], 0
+    for token in _TOKEN.finditer(code):
+        tight += [_squeezed(code[place : token.start()]), token[1] or ""]
+        place = token.end()
+    return "".join((*tight, _squeezed(code[place:])))
+
+
+def _squeezed(code: str) -> str:
+    code = _SPACE.sub(r"\1", re.sub(r"\s*\n\s*", "\n", code))
+    return re.sub(r"(?<=[{(\[,;:?=])\n|\n(?=[})\].?:])", "", code).replace(";}", "}")
+
+
+def _tight_style(sheet: str) -> str:
+    return re.sub(r" ?([{};,]) ?|(?<=:) ", r"\1", re.sub(r"\s+", " ", sheet)).replace(";}", "}")

@@ -1,0 +1,48 @@
+"""`/sw.js`: one classic script made of its parts, which knows the service that it belongs to."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from tocsin.web.assets import ASSET_HEADERS, WORKER_WORDS, Asset, source
+
+PARTS: Final = ("service", "journal", "show", "receipts", "stories", "renew", "events")
+LANGUAGES: Final = ("en", "ar")
+
+_HEAD: Final = """\
+// Tocsin's service worker. Not a module, so that a newsroom's own worker can take it in with importScripts().
+(() => {
+"use strict";
+"""
+
+
+@cache
+def service_worker(service: str) -> Asset:
+    """`service` is the address of the readers' page, with a slash at its end: wherever the script runs, it asks there.
+
+    One file, since each more of them is a request that a browser makes again with every look for an update.
+    """
+    folder = files("tocsin.web").joinpath("worker")
+    parts = [folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in PARTS]
+    words = json.dumps({language: worker_words(language) for language in LANGUAGES})
+    known = f"const SERVICE = {json.dumps(service)};\nconst WORDS = {words};\n"
+    body = "\n".join((_HEAD + known, *parts, "})();\n"))
+    return Asset("sw.js", body.encode(), _headers(service))
+
+
+def worker_words(language: str) -> dict[str, str]:
+    """Those that notifications need; in the script itself, so that no push waits for them."""
+    words: dict[str, str] = json.loads(source(f"words-{language}.json"))
+    return {key: text for key, text in words.items() if key.startswith(WORKER_WORDS)}
+
+
+def _headers(service: str) -> Mapping[str, str]:
+    # A worker is bound by the policy that its own script came with: it asks the service and loads icons, no more.
+    parts = urlsplit(service)
+    asked = f"connect-src 'self' {parts.scheme}://{parts.netloc}; img-src 'self' https:"
+    policy = f"default-src 'none'; {asked}; frame-ancestors 'none'"
+    return MappingProxyType({**ASSET_HEADERS, "Service-Worker-Allowed": "/", "Content-Security-Policy": policy})

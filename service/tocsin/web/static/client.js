@@ -1,0 +1,215 @@
+// A page's side of a Web Push subscription.
+import { Account } from "./account.js";
+import { canPush, isAppleTouch, isMadeWith, locked, pushSubscription, ROOT, worker } from "./browser.js";
+import { stillOffered, together } from "./preferences.js";
+import { request } from "./request.js";
+
+// The elements of a page share one connection to a service.
+const connections = new Map();
+
+export class Tocsin extends EventTarget {
+  #account;
+  #registration = null;
+  #foreign = false;
+  #state = "unsupported";
+  #waiting = [];
+
+  constructor(base, texts, language) {
+    super();
+    this.#account = new Account(base);
+    Object.assign(this, { base, site: null, problem: null, texts: { ...texts }, language });
+  }
+
+  /** Reads what the site offers and what this browser has. Never asks the reader for anything. */
+  static connect({ base, serviceWorker, texts, language } = {}) {
+    const [first] = connections.keys();
+    const url = new URL(base ?? first ?? ROOT, location.href);
+    if (!url.pathname.endsWith("/")) url.pathname += "/";
+    const had = connections.get(url.href);
+    if (had) {
+      Object.assign(had.tocsin.texts, texts);
+      had.tocsin.language = language ?? had.tocsin.language;
+      if (texts || language) had.tocsin.dispatchEvent(new Event("words"));
+      return had.ready;
+    }
+    const tocsin = new Tocsin(url, texts, language);
+    const ready = tocsin.#start(serviceWorker).then(() => tocsin);
+    connections.set(url.href, { tocsin, ready });
+    ready.catch(() => connections.delete(url.href));
+    return ready;
+  }
+
+  get state() { return this.#state; }
+
+  get preferences() { return this.#account.record?.preferences ?? this.site.default_preferences; }
+
+  /** Call it in a click. Firefox and Safari show their prompt only while the click lasts: nothing may be awaited before it. */
+  async subscribe(preferences = this.preferences, { consent } = {}) {
+    if (!this.#registration) return this.#state;
+    const permission = await Notification.requestPermission();
+    if (permission !== "granted") return this.#become(permission === "denied" ? "denied" : "unsubscribed");
+    return this.#locked(async () => {
+      await this.#register({ preferences, consent, old: await this.#known() });
+      this.problem = null;
+      return this.#become("subscribed");
+    });
+  }
+
+  /**
+   * One change after the other; those that come while one is being saved go together.
+   * @param {object|((now: object) => object)} change A merge patch, or what makes one from the preferences of that moment.
+   */
+  update(change) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ change, resolve, reject });
+      if (this.#waiting.length === 1) this.#locked(() => this.#save());
+    });
+  }
+
+  /** The reader's word counts even when the service cannot be told: its push service will say "gone" then. */
+  unsubscribe() {
+    return this.#locked(async () => {
+      if (await this.#known()) await this.#account.ask("DELETE").catch(() => null);
+      const subscription = await this.#registration?.pushManager.getSubscription();
+      await subscription?.unsubscribe();
+      await this.#account.keep(null);
+      return this.#become("unsubscribed");
+    });
+  }
+
+  /** A real push, to this browser alone. */
+  test() { return this.#locked(() => this.#sure("POST", "/test")); }
+
+  /** Whether the reader agrees to the text of `site.consent`. */
+  get consent() {
+    const { consent } = this.#account.record ?? {};
+    return Boolean(consent) && consent === this.site.consent?.text_version;
+  }
+
+  agree(consent) {
+    return this.#locked(async () => {
+      await this.#register({ preferences: {}, consent, old: await this.#known() });
+      this.#become("subscribed");
+    });
+  }
+
+  history() { return this.#locked(() => this.#sure("GET", "/history")); }
+
+  export() { return this.#locked(() => this.#sure("GET", "/export")); }
+
+  async #start(serviceWorker) {
+    this.site = await request(new URL("v1/site", this.base));
+    if (!canPush()) return this.#become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
+    this.#foreign = Boolean(serviceWorker);
+    try {
+      this.#registration = await worker(this.base, serviceWorker);
+    } catch (error) {
+      // A private window or a browser's settings may forbid workers; anything else is for the site to hear of.
+      if (error.name !== "SecurityError" && error.name !== "NotSupportedError") throw error;
+      this.problem = error;
+      return this.#become("unsupported");
+    }
+    addEventListener("storage", ({ key }) => key === this.#account.name && this.#check());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#look());
+    navigator.permissions?.query({ name: "notifications" }).then((status) => {
+      status.addEventListener("change", () => this.#check());
+    }, () => null);
+    // A visit is a time to tell what the worker was ended over; it wakes for a message only.
+    this.#registration.active?.postMessage({ tocsin: "visit" });
+    return this.#check();
+  }
+
+  #check() {
+    if (Notification.permission === "denied") return this.#become("denied");
+    return this.#locked(async () => {
+      const had = await this.#registration.pushManager.getSubscription();
+      const old = await this.#known();
+      if (Notification.permission !== "granted" || !(had || old)) return this.#become("unsubscribed");
+      // Another provider's subscription in the site's own worker is not ours to end.
+      if (!old && this.#foreign && !isMadeWith(had, this.site.application_server_key)) return this.#become("unsubscribed");
+      try {
+        this.problem = null;
+        await this.#heal(old);
+      } catch (error) {
+        this.problem = error;
+        return this.#become(had ? "subscribed" : "unsubscribed");
+      }
+      return this.#become("subscribed");
+    });
+  }
+
+  // The worker may have saved a choice that was made on an alert.
+  async #look() {
+    if (this.#state !== "subscribed") return;
+    const before = JSON.stringify(this.preferences);
+    if ((await this.#known()) && JSON.stringify(this.preferences) !== before) this.#become("subscribed");
+  }
+
+  // Browsers drop and renew subscriptions without a word, and sites change keys: each visit puts it right.
+  async #heal(old, fresh = false) {
+    const subscription = await this.#pushSubscription(fresh);
+    if (!old) return this.#register({ preferences: {}, old }); // what the service remembers of this browser, or its defaults
+    try {
+      const { preferences, consent } = await this.#account.ask("GET");
+      if (old.endpoint === subscription.endpoint) return this.#account.keep({ ...old, preferences, consent: consent?.text_version });
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      return this.#register({ preferences: stillOffered(old.preferences, this.site), consent: this.consent || undefined, old: { ...old, id: null } });
+    }
+    return this.#register({ preferences: {}, old }); // `replaces` carries them over
+  }
+
+  async #register(options) {
+    try {
+      return await this.#account.register(await this.#pushSubscription(), options, this.site);
+    } catch (error) {
+      // The endpoint is held for other keys, and we have no token to prove that it is ours: a new one will be.
+      if (error.status !== 409) throw error;
+      return this.#account.register(await this.#pushSubscription(true), options, this.site);
+    }
+  }
+
+  async #save() {
+    const changes = this.#waiting.splice(0);
+    try {
+      await this.#known();
+      const body = together(this.preferences, changes);
+      const { preferences } = await this.#sure("PATCH", "/preferences", { body, type: "application/merge-patch+json" });
+      await this.#account.keep({ ...this.#account.record, preferences });
+      for (const { resolve } of changes) resolve(preferences);
+      this.#become("subscribed");
+    } catch (error) {
+      for (const { reject } of changes) reject(error);
+    }
+  }
+
+  // A service that does not know us any more is told of us again; by a new subscription where a push found the old one ended.
+  async #sure(method, path, options) {
+    await this.#known();
+    try {
+      return await this.#account.ask(method, path, options);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      await this.#heal(this.#account.record, path === "/test");
+      return this.#account.ask(method, path, options);
+    }
+  }
+
+  #pushSubscription(fresh) {
+    return pushSubscription(this.#registration, this.site.application_server_key, fresh);
+  }
+
+  #locked(work) {
+    return locked(this.#account.name, work);
+  }
+
+  async #known() {
+    return this.#account.known((await this.#registration?.pushManager.getSubscription())?.endpoint);
+  }
+
+  #become(state) {
+    this.#state = state;
+    this.dispatchEvent(new Event("change"));
+    return state;
+  }
+}

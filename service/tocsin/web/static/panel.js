@@ -1,0 +1,107 @@
+// Our own panel before the browser's prompt: what there is, how often, and one button.
+import { button, live, note, tick, ticked } from "./controls.js";
+import { busy, h, say } from "./make.js";
+import { reason } from "./element.js";
+import { applied } from "./preferences.js";
+import { chooseStory, storyName } from "./stories.js";
+import { altogether, chooseTopic, topicControls } from "./topics.js";
+
+function subscribing({ tocsin, words }, story, close, explain) {
+  const { t, often } = words;
+  const { site } = tocsin;
+  let wanted = tocsin.preferences;
+  if (story) wanted = applied(wanted, chooseStory(wanted, "followed_stories", story, true));
+  const topics = topicControls(words, site, (id, level) => {
+    wanted = applied(wanted, chooseTopic(wanted, id, level));
+    show();
+  });
+  topics.fill(wanted);
+  const total = live("note");
+  const problem = h("p", { class: "problem", part: "problem", role: "alert" });
+  const agrees = tick();
+  const next = live("note");
+  const yes = button(t("panel.yes"), null, "primary", { type: "submit" });
+
+  function show() {
+    const rate = altogether(site, wanted);
+    say(total, rate ? `${t("panel.total", { often: often(rate) })} ${t("often.note")}` : "");
+    say(problem, "");
+    say(next, t("panel.next"));
+  }
+
+  async function subscribe(asked) {
+    show();
+    say(next, t("panel.waiting"));
+    let text = t("panel.refused");
+    try {
+      const state = await asked;
+      if (state === "subscribed") return close();
+      if (state === "denied") return explain();
+    } catch (error) {
+      text = reason(words, error);
+    }
+    show();
+    say(problem, text);
+  }
+
+  function onsubmit(event) {
+    event.preventDefault();
+    if (!wanted.topics?.length && !wanted.followed_stories?.length) return say(problem, t("panel.none"));
+    // The prompt comes up in this very click.
+    return busy(yes, () => subscribe(tocsin.subscribe(wanted, { consent: agrees.checked })));
+  }
+
+  show();
+  return [h("form", { onsubmit },
+    h("p", {}, story ? t("panel.follow", { story: storyName(story) }) : t("panel.lead", { site: site.name })),
+    h("div", { class: "topics" }, ...topics.elements), total,
+    site.consent && ticked(agrees, `${site.consent.text} ${t("panel.consent")}`),
+    problem, h("div", { class: "row" }, yes, button(t("panel.no"), close)), next)];
+}
+
+export const denial = ({ t }) => [h("p", {}, t("denied.text")), h("p", {}, t("denied.how"))];
+
+function managing({ tocsin, words }, close) {
+  const { t } = words;
+  const status = live("note");
+  const deed = (name, work, done) => button(t(`subscribe.${name}`), ({ currentTarget }) => busy(currentTarget, () =>
+    work().then(done, (error) => say(status, reason(words, error)))), "small");
+  const preferences = h("tocsin-preferences", { lang: words.language });
+  preferences.tocsin = tocsin;
+  return [preferences, h("div", { class: "row" },
+    deed("test", () => tocsin.test(), () => say(status, t("subscribe.tested"))),
+    deed("end", () => tocsin.unsubscribe(), close)), status];
+}
+
+/**
+ * Opens the panel that this browser's state asks for.
+ * @param {import("./element.js").TocsinElement} element
+ * @param {string} [story]  to be followed
+ */
+export function openPanel(element, story) {
+  const { tocsin, words, box } = element;
+  const { t } = words;
+  const close = () => dialog.close();
+  const title = h("h2", { id: "title", tabindex: "-1", autofocus: true });
+  const body = h("div");
+  const dialog = h("dialog", { part: "panel", "aria-labelledby": "title", onclick: ({ target }) => target === dialog && close(), onclose: () => {
+    dialog.remove();
+    // The button that opened it may have made way for another.
+    if (!element.shadowRoot.activeElement) box.querySelector("button, a")?.focus();
+  } }, h("div", { class: "head" }, title, button("×", close, "close", { "aria-label": t("panel.close") })), body);
+  const views = {
+    subscribed: ["subscribe", () => managing(element, close)],
+    "needs-home-screen": ["home", () => [note(t("home.text")), h("ol", {}, ...[1, 2, 3].map((each) => h("li", {}, t(`home.step${each}`, { site: tocsin.site.name })))), note(t("home.note"))]],
+    denied: ["denied", () => denial(words)],
+    unsubscribed: ["panel", () => subscribing(element, story, close, show)],
+  };
+  function show() {
+    const [name, content] = views[tocsin.state];
+    say(title, t(`${name}.title`));
+    body.replaceChildren(...content());
+    title.focus();
+  }
+  show();
+  box.append(dialog);
+  dialog.showModal();
+}

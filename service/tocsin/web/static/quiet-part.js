@@ -1,0 +1,82 @@
+// Quiet hours: from when to when, what then, and what that means for tonight.
+import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
+import { h, say } from "./make.js";
+import { quiet } from "./quiet.js";
+import { altogether } from "./topics.js";
+
+const WHOLE_DAY = 86_400_000;
+
+const here = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
+
+/** The zone in which a reader's hours are meant. */
+const zoneOf = (preferences) => preferences.quiet_hours?.time_zone ?? preferences.time_zone ?? here();
+
+/** Hours and days are meant as this device's clock shows them, unless the reader has said where they live. */
+export const inZone = (now, patch) => (now.time_zone ? patch : { ...patch, time_zone: here() });
+
+function preview({ t, n, time }, site, preferences, bar) {
+  const hours = preferences.quiet_hours;
+  if (!hours) return t("quiet.open");
+  const now = Date.now();
+  const timeZone = zoneOf(preferences);
+  const { begins, ends, isNow } = quiet(hours, timeZone, now);
+  const [start, end] = [begins, ends].map((moment) => time(moment, { timeStyle: "short", timeZone }));
+  const span = Math.max(WHOLE_DAY, ends - now) / 100;
+  bar.style.setProperty("--from", `${Math.max(0, begins - now) / span}%`);
+  bar.style.setProperty("--for", `${(ends - Math.max(begins, now)) / span}%`);
+  const said = t(isNow ? "quiet.now" : hours.start < "17:00" ? "quiet.later" : "quiet.tonight", { start, end });
+  const rate = hours.then === "drop" ? 0 : altogether(site, preferences, hours.wake_for);
+  const waiting = Math.round((rate * (ends - begins)) / WHOLE_DAY);
+  return waiting ? `${said} ${n("quiet.wait", waiting, { end })}` : said;
+}
+
+/** @param {(change: object) => void} save  gets merge patches, or what makes them */
+export function quietPart(words, site, save) {
+  const { t } = words;
+  let last = { start: "22:00", end: "07:00", wake_for: null, then: "defer" };
+  let timer;
+  const set = (patch) => save((now) => inZone(now, { quiet_hours: patch && { ...(!now.quiet_hours && last), ...patch } }));
+
+  // A clock field changes with every digit: what is saved is what stands there when the reader pauses.
+  const clock = (name) => h("input", { type: "time", onchange: ({ target: { value } }) => {
+    clearTimeout(timer);
+    const same = start.value === end.value;
+    say(wrong, same ? t("quiet.same") : "");
+    if (value && !same) timer = setTimeout(() => set({ [name]: value }), 400);
+  } });
+  const [start, end] = ["start", "end"].map(clock);
+  const wrong = live("problem");
+  const on = tick(() => set(on.checked ? last : null));
+  const then = select((value) => set({ then: value }));
+  const wake = tick(() => set({ wake_for: wake.checked ? "flash" : null }));
+  const exception = ticked(wake, "");
+  const bar = h("div", { class: "night", part: "night" }, h("i"));
+  const tonight = live("tonight");
+  const zone = h("span");
+  const elsewhere = h("div", { class: "note row" }, zone, button(t("quiet.zone.here"), () => save((now) => ({
+    time_zone: here(), ...(now.quiet_hours && { quiet_hours: { time_zone: null } }) })), "small"));
+  const details = h("div", {}, h("div", { class: "row" }, field(t("quiet.start"), start), field(t("quiet.end"), end), field(t("quiet.then"), then)),
+    wrong, exception, elsewhere, bar);
+
+  return {
+    elements: [ticked(on, t("quiet.on")), details, tonight],
+    fill(preferences) {
+      const hours = preferences.quiet_hours;
+      on.checked = hours;
+      details.hidden = !hours;
+      if (hours) {
+        last = { ...hours, time_zone: undefined };
+        start.value = hours.start;
+        end.value = hours.end;
+        offer(then, ["defer", "drop"].map((each) => [each, t(`quiet.${each}`)]), hours.then ?? "defer");
+        wake.checked = hours.wake_for;
+        say(exception.lastChild, t(`quiet.wake.${hours.wake_for ?? "flash"}`));
+      }
+      say(wrong, "");
+      const lived = zoneOf(preferences);
+      elsewhere.hidden = lived === here();
+      say(zone, t("quiet.zone", { zone: lived.split("/").pop().replaceAll("_", " ") }));
+      say(tonight, preview(words, site, preferences, bar));
+    },
+  };
+}

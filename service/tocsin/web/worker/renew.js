@@ -1,0 +1,34 @@
+// The browser gave the subscription up for another one: the service learns of it, and the preferences stay.
+
+function keyBytes(base64url) {
+  const binary = atob(base64url.replace(/-/g, "+").replace(/_/g, "/"));
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+}
+
+/** Not for the subscription of somebody else, in whose worker we are. */
+async function renew({ oldSubscription, newSubscription }) {
+  const record = await kept(RECORD);
+  if (!ALONE && !record) return;
+  if (!ALONE && oldSubscription && oldSubscription.endpoint !== record.endpoint) return;
+  const site = await freshSite();
+  const subscription = newSubscription ?? await self.registration.pushManager.subscribe({
+    userVisibleOnly: true,
+    applicationServerKey: keyBytes(site.application_server_key),
+  });
+  const registered = await register(subscription.toJSON(), record);
+  await keep(RECORD, { ...registered, endpoint: subscription.endpoint });
+}
+
+/** The preferences go along: where the service knows the old one no more, they are all that is left of them. */
+async function register(subscription, record) {
+  const post = (body) => answered("v1/subscriptions", { method: "POST", body: { subscription, ...body } });
+  if (!record?.token) return post({});
+  const replaces = { id: record.id, token: record.token };
+  try {
+    return await post({ replaces, preferences: record.preferences ?? {} });
+  } catch (error) {
+    // A topic among them may be gone, and then what the service has of them will do.
+    if (error.status !== 422) throw error;
+    return post({ replaces });
+  }
+}

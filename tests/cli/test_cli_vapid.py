@@ -1,0 +1,73 @@
+"""`tocsin keys vapid`: rotated, taken over, retired; and who is left with which key."""
+
+from pathlib import Path
+
+from cli_run import Commands
+
+from samples import a_subscription
+from tocsin.domain.preferences import Preferences
+from tocsin.push.vapid import ApplicationServer
+from tocsin.store.store import Store
+
+SUBJECT = "mailto:alerts@example.com"
+FILE = Path("data/vapid.pem")
+
+
+async def subscribe(store: Store, name: str) -> None:
+    key = ApplicationServer.load(FILE, SUBJECT)
+    await store.subscriptions.add(a_subscription(name), Preferences(), key.key_id, 1, 0)
+
+
+async def test_a_rotation_and_its_end(tocsin: Commands, store: Store) -> None:
+    old = (await tocsin("keys", "vapid", "show")).out.strip()
+    await subscribe(store, "one")
+
+    ran = await tocsin("keys", "vapid", "rotate")
+    assert (ran.code, ran.err) == (0, "")
+    await subscribe(store, "two")
+    await subscribe(store, "three")
+
+    new = (await tocsin("keys", "vapid", "show")).out.strip()
+    assert new in ran.out
+    listed = (await tocsin("keys", "vapid", "list", "--json")).json["keys"]
+    assert [(row["state"], row["subscriptions"], row["public_key"]) for row in listed] == [
+        ("present", 2, new),
+        ("older", 1, old),
+    ]
+    assert old in (await tocsin("keys", "vapid", "list")).out
+    doctor = (await tocsin("doctor")).out
+    assert f"the older {listed[1]['id']} is in force for 1 browsers" in doctor
+
+    refused = await tocsin("keys", "vapid", "retire", listed[1]["id"])
+    assert (refused.code, "1 browsers" in refused.err) == (1, True)
+    assert (await tocsin("keys", "vapid", "retire", listed[0]["id"])).code == 1
+    assert (await tocsin("keys", "vapid", "retire", "xyz")).code == 2
+    assert (await tocsin("keys", "vapid", "retire", listed[1]["id"], "--force")).code == 0
+
+    listed = (await tocsin("keys", "vapid", "list", "--json")).json["keys"]
+    assert [(row["state"], row["subscriptions"]) for row in listed] == [("present", 2), ("missing", 1)]
+    assert "1 browsers subscribed with keys that are not here" in (await tocsin("doctor")).out
+
+
+async def test_another_providers_key_comes_first_and_ours_stays(tocsin: Commands, store: Store, tmp_path: Path) -> None:
+    theirs = ApplicationServer.load_or_make(tmp_path / "theirs.pem", SUBJECT)
+    ours = (await tocsin("keys", "vapid", "show")).out.strip()
+    await subscribe(store, "one")
+
+    assert (await tocsin("keys", "vapid", "import", "theirs.pem")).code == 0
+
+    assert (await tocsin("keys", "vapid", "show")).out.strip() == theirs.public_key
+    listed = (await tocsin("keys", "vapid", "list", "--json")).json["keys"]
+    assert [(row["state"], row["public_key"]) for row in listed] == [("present", theirs.public_key), ("older", ours)]
+    assert await store.identity.agrees(theirs.key_id)
+    assert (await tocsin("keys", "vapid", "import", "nowhere.pem")).code == 1
+
+
+async def test_a_machine_that_was_not_told_of_a_rotation_makes_none_of_its_own(tocsin: Commands, store: Store) -> None:
+    await tocsin("keys", "vapid", "show")
+    await store.identity.adopt(b"else")
+
+    ran = await tocsin("keys", "vapid", "rotate")
+
+    assert (ran.code, "rotated on another machine" in ran.err) == (1, True)
+    assert not FILE.with_name("vapid-older").exists()

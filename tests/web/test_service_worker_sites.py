@@ -1,0 +1,225 @@
+"""Both set-ups on a newsroom's own site, from another origin than ours and under a strict policy, in a real Chromium.
+
+The sites are those of `examples/`, as they are shipped.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from newsstand import EXAMPLES, STORY, SUBSCRIBING, WRITTEN, Newsstand, open_newsstand, push, reading, subscribe
+from playwright.async_api import BrowserContext
+
+from browsers import needs_chromium
+from samples import an_alert
+from tocsin import clock
+from tocsin.domain.subscriptions import parse_public_id
+from tocsin.settings import Settings
+from tocsin.store.store import Store
+from tocsin.store.subscriptions import Kept
+from tocsin.web import asset, service_worker
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+ALERT = f"0199{1:018x}"
+POLICY = "default-src 'none'; script-src 'self' {alerts}; worker-src 'self'; connect-src {alerts}; img-src {alerts}"
+# Where the push manager is the browser's own, it gives the subscription; the page's was made up.
+SUBSCRIBED = "(endpoint) => { PushManager.prototype.getSubscription = async () => ({ endpoint }); }"
+ALWAYS_AT_ONCE = "() => { Math.random = () => 0; }"
+# Each event that asks for time, and whether it has had it; and the next receipt is due in about a second.
+EVENTS = """() => {
+  self.events = [];
+  const { prototype } = ExtendableEvent;
+  const ask = prototype.waitUntil;
+  prototype.waitUntil = function (work) {
+    const noted = [this.type, false];
+    self.events.push(noted);
+    ask.call(this, Promise.resolve(work).finally(() => { noted[1] = true; }));
+  };
+  Math.random = () => 0.01;
+}"""
+ALL_DONE = "self.events.length > 0 && self.events.every(([, done]) => done) && self.events.splice(0)"
+FIRST_WORDS = "Rates up"
+JOURNAL = """async () => {
+  const cache = await caches.open("tocsin");
+  const { url } = (await cache.keys()).find((each) => each.url.endsWith("_tocsin/journal"));
+  return (await cache.match(url)).text();
+}"""
+UNSUBSCRIBED = """async () => {
+  const cache = await caches.open("tocsin");
+  const { url } = (await cache.keys()).find((each) => each.url.endsWith("_tocsin/subscription"));
+  localStorage.clear();
+  await cache.delete(url);
+}"""
+VIOLATIONS = """() => {
+  self.refused = [];
+  self.addEventListener("securitypolicyviolation", (event) => self.refused.push(event.blockedURI));
+}"""
+
+
+@pytest.fixture
+async def plain(servers: Settings, store: Store, tmp_path: Path) -> AsyncIterator[Newsstand]:
+    async with open_newsstand(servers, tmp_path, "plain-site", POLICY) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def own(servers: Settings, store: Store, tmp_path: Path) -> AsyncIterator[Newsstand]:
+    async with open_newsstand(servers, tmp_path, "own-worker", POLICY) as opened:
+        yield opened
+
+
+async def test_a_site_without_a_worker_serves_one_line(browser: BrowserContext, plain: Newsstand) -> None:
+    async with reading(browser, plain.site, subscribe) as reader:
+        assert reader.worker.url == f"{plain.site}/tocsin/sw.js"
+        assert plain.asked.count("POST /v1/subscriptions 201") == 1
+        await reader.worker.evaluate(VIOLATIONS)
+        shown = await reader.pushed(push(ALERT, about={"story": "aleppo"}))
+        assert (shown["title"], shown["icon"]) == ("Rates up", f"{plain.settings.url}/assets/icon-192.png")
+        assert [button["title"] for button in shown["actions"]] == ["Read", "Mute this story"]
+        assert await reader.happens("notificationclick", shown) == [STORY]
+        await plain.services.store.alerts.queue(an_alert(headline="Aid convoy", now=clock.now()), "a-key-for-this-one")
+        await reader.worker.evaluate(SUBSCRIBED, (await reader.kept())["endpoint"])
+        assert (await reader.pushed())["title"] == "Aid convoy"
+        assert await reader.worker.evaluate("self.refused") == []
+
+
+async def test_a_sites_own_worker_goes_on_as_before(browser: BrowserContext, own: Newsstand) -> None:
+    async with reading(browser, own.site, subscribe) as reader:
+        assert reader.worker.url == f"{own.site}/sw.js"
+        ours = await reader.pushed(push(ALERT))
+        assert (ours["title"], ours["data"]["tocsin"]["alert"]) == ("Rates up", ALERT)
+        theirs = await reader.pushed({"title": "Cup final", "url": "https://herald.example/cup"})
+        assert (theirs["title"], theirs["data"]) == ("Cup final", {"url": "https://herald.example/cup"})
+        assert await reader.happens("notificationclick", theirs) == ["https://herald.example/cup"]
+        assert await reader.happens("notificationclick", ours) == [STORY]
+        # Theirs shows something for a push without a payload, so ours does not; and where theirs fails, ours does.
+        await reader.worker.evaluate(SUBSCRIBED, (await reader.kept())["endpoint"])
+        await reader.worker.evaluate(EVENTS)
+        for data, title in (("", "The Example"), ("not json", "Tocsin: there is news")):
+            await reader.push(data)
+            async with asyncio.timeout(20):
+                while not await reader.worker.evaluate(ALL_DONE):
+                    await asyncio.sleep(0.02)
+            assert [shown["title"] for shown in await reader.shown()] == [title]
+
+
+async def test_a_copy_of_all_on_the_site_itself_does_too(
+    browser: BrowserContext, servers: Settings, store: Store, tmp_path: Path
+) -> None:
+    page = (EXAMPLES / "plain-site" / "index.html").read_text()
+    copies = {"index.html": page.replace(f"{WRITTEN}/tocsin.js", "/js/tocsin.js")}
+    for name in ("tocsin.js", "words-en.json", "words-ar.json"):
+        found = asset(name)
+        assert found is not None
+        copies["js/" + ("assets/" if name.startswith("words") else "") + name] = found.body.decode()
+    copies["tocsin/sw.js"] = service_worker(f"{WRITTEN}/").body.decode()
+    for name, text in copies.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    policy = "default-src 'none'; script-src 'self'; connect-src 'self' {alerts}; img-src {alerts}"
+    async with (
+        open_newsstand(servers, tmp_path / "data", str(tmp_path / "site"), policy) as copied,
+        reading(browser, copied.site, subscribe) as reader,
+    ):
+        assert (await reader.pushed(push(ALERT)))["icon"] == f"{copied.settings.url}/assets/icon-192.png"
+        assert [line for line in copied.asked if ".js" in line or "words" in line] == []
+        assert copied.asked.count("POST /v1/subscriptions 201") == 1
+
+
+async def test_a_story_is_muted_and_unmuted_and_failure_is_told(browser: BrowserContext, plain: Newsstand) -> None:
+    async with reading(browser, plain.site, subscribe) as reader:
+        record = await reader.kept()
+        shown = await reader.pushed(push(ALERT, about={"story": "aleppo"}))
+
+        async def press(action: str) -> tuple[str, str, bool, list[str]]:
+            await reader.happens("notificationclick", shown, action)
+            [said] = await reader.shown()
+            return (
+                said["title"],
+                said["body"].split(".")[0],
+                said["silent"],
+                [each["title"] for each in said["actions"]],
+            )
+
+        async def kept() -> Kept:
+            found = await plain.services.store.subscriptions.get(parse_public_id(record["id"]) or b"")
+            assert found is not None
+            return found
+
+        async def muted() -> list[str]:
+            return [choice.story for choice in (await kept()).preferences.muted_stories]
+
+        assert await press("tocsin:mute") == ("Rates up", "Muted", True, ["Undo"])
+        assert await muted() == ["aleppo"]
+        assert (await reader.kept())["preferences"]["muted_stories"] == ["aleppo"]
+        assert await press("tocsin:unmute") == ("Rates up", "No longer muted", True, ["Mute this story"])
+        assert await muted() == []
+        await plain.services.store.subscriptions.delete(await kept(), 0)
+        assert await press("tocsin:mute") == (
+            "Rates up",
+            "Not muted: the service could not be reached",
+            True,
+            ["Try again"],
+        )
+
+
+async def test_a_subscription_that_the_browser_changed_keeps_its_preferences(
+    browser: BrowserContext, plain: Newsstand
+) -> None:
+    async with reading(browser, plain.site, subscribe) as reader:
+        record = await reader.kept()
+        shown = await reader.pushed(push(ALERT, about={"story": "aleppo"}))
+        await reader.happens("notificationclick", shown, "tocsin:mute")
+        muted = await reader.kept()
+        await reader.worker.evaluate("self.tocsinRound = 2")
+        await reader.worker.evaluate(SUBSCRIBING)
+        await reader.happens("pushsubscriptionchange", {})
+        renewed = await reader.kept()
+        assert renewed["id"] != record["id"]
+        assert renewed["endpoint"] != record["endpoint"]
+        assert muted["preferences"]["muted_stories"] == ["aleppo"]
+        assert renewed["preferences"] == muted["preferences"]
+
+
+async def test_a_receipt_waits_in_an_event_of_its_own(browser: BrowserContext, plain: Newsstand) -> None:
+    """Else a reader who closes the notification meanwhile makes its push one that showed nothing (Chromium)."""
+    async with reading(browser, plain.site, subscribe) as reader:
+        await reader.worker.evaluate(EVENTS)
+        await reader.pushed(push(ALERT, about={"receipts": 1}))
+        both = [["push", True], ["message", False]]
+        async with asyncio.timeout(10):
+            while await reader.worker.evaluate("self.events") != both:
+                await asyncio.sleep(0.02)
+        assert plain.times("POST /v1/receipts") == 0
+        await plain.until_asked("POST /v1/receipts 204")
+
+
+async def test_receipts_are_told_once_and_name_nobody(browser: BrowserContext, plain: Newsstand) -> None:
+    async with reading(browser, plain.site, subscribe) as reader:
+        await reader.worker.evaluate(ALWAYS_AT_ONCE)
+        for _ in range(2):
+            shown = await reader.pushed(push(ALERT, about={"receipts": 0.5}))
+        await plain.until_asked("POST /v1/receipts 204")
+        await reader.happens("notificationclick", shown)
+        await reader.happens("notificationclose", shown)
+        await plain.until_asked("POST /v1/receipts 204", 2)
+        unasked = await reader.pushed(push(f"0199{2:018x}", tag="a2"))
+        await reader.happens("notificationclick", unasked)
+        # A close is told later as a rule: with the next event, or the next visit.
+        closed = await reader.pushed(push(f"0199{3:018x}", tag="a3", about={"receipts": 1}))
+        await reader.worker.evaluate("() => { Math.random = () => 0.999; }")
+        await reader.happens("notificationclose", closed)
+        await reader.page.reload()
+        await plain.until_asked("POST /v1/receipts 204", 3)
+        assert plain.times("POST /v1/receipts") == 3
+        # Who unsubscribes leaves nothing behind, from the next visit on.
+        assert FIRST_WORDS in await reader.page.evaluate(JOURNAL)
+        await reader.page.evaluate(UNSUBSCRIBED)
+        await reader.page.reload()
+        async with asyncio.timeout(20):
+            while FIRST_WORDS in await reader.page.evaluate(JOURNAL):
+                await asyncio.sleep(0.02)
+        assert plain.times("OPTIONS /v1/receipts") == 0

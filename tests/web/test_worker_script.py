@@ -1,0 +1,51 @@
+"""`/sw.js` as it is served: one script that knows its service, with the words in it."""
+
+import json
+import re
+from importlib.resources import files
+
+import pytest
+
+from tocsin.web import service_worker
+from tocsin.web.service_worker import LANGUAGES, PARTS, worker_words
+
+
+def source(service: str = "https://alerts.example.com/") -> str:
+    return service_worker(service).body.decode()
+
+
+def test_it_knows_its_service_and_its_tag_follows_it() -> None:
+    assert 'const SERVICE = "https://alerts.example.com/x/";' in source("https://alerts.example.com/x/")
+    one, other = service_worker("https://one.example/"), service_worker("https://other.example/")
+    assert one.etag != other.etag
+    assert one.headers["Cache-Control"] == "no-cache"
+    assert one.headers["Service-Worker-Allowed"] == "/"
+
+
+def test_its_policy_lets_it_ask_its_service_and_nobody_else() -> None:
+    policy = service_worker("https://alerts.example.com:8443/news/").headers["Content-Security-Policy"]
+    assert "default-src 'none'; connect-src 'self' https://alerts.example.com:8443; img-src 'self' https:;" in policy
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_is_there_and_used(language: str) -> None:
+    words, script = worker_words(language), source()
+    asked = set(re.findall(r'word\("(\w+)"\)', script)) | {"muted", "unmuted", "not_muted", "not_unmuted"}
+    assert {f"worker.{key}" for key in asked} == set(words)
+    assert all(text.strip() == text != "" for text in words.values())
+    assert "{site}" in words["worker.news"]
+    assert json.dumps(words) in script
+
+
+def test_it_leaves_no_name_behind_in_another_worker_and_makes_no_code() -> None:
+    script = source()
+    assert re.search(r"^\(\(\) => \{\n\"use strict\";$", script, re.MULTILINE)
+    assert script.rstrip().endswith("})();")
+    for forbidden in ("eval(", "new Function", 'importScripts("', "deliver"):
+        assert forbidden not in script
+
+
+def test_its_parts_are_short() -> None:
+    folder = files("tocsin.web").joinpath("worker")
+    assert {entry.name for entry in folder.iterdir()} == {f"{name}.js" for name in PARTS}
+    assert all(len(entry.read_text().splitlines()) <= 200 for entry in folder.iterdir())
