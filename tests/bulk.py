@@ -12,6 +12,7 @@ from samples import a_subscription
 from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.subscriptions import SHARD_SIZE, Address, Record, Subscription
 from tocsin.store import index as entries
+from tocsin.store.activity import day_of, pack_day
 from tocsin.store.profiles import NUMBER
 from tocsin.store.shards import PERSONAL, shard_key
 from tocsin.store.store import Store
@@ -24,6 +25,8 @@ class Shard:
     records: dict[str, bytes] = field(default_factory=dict)
     personal: dict[str, str] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
+    day: int = 0
+    """On which all of them were last heard of."""
 
     @property
     def packed(self) -> bytes:
@@ -50,6 +53,7 @@ async def fill(
         addresses.append(address)
         record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, now_ms // 1000)
         shard, personal = shards[address.shard], wanted.personal
+        shard.day = day_of(now_ms)
         shard.records[str(address.slot)] = record.pack()
         shard.numbers[address.slot] = await store.profiles.number(wanted) | (PERSONAL if personal else 0)
         if personal:
@@ -72,6 +76,7 @@ async def write(
         for name, shard in shards.items():
             pipe.hset(shard_key(name, "records"), mapping=shard.records)
             pipe.set(shard_key(name, "profiles"), shard.packed)
+            pipe.set(shard_key(name, "seen"), pack_day(shard.day) * len(shard.numbers))
             if shard.personal:
                 pipe.hset(shard_key(name, "personal"), mapping=shard.personal)
             if len(pipe) >= 50:

@@ -4,6 +4,7 @@ import json
 
 from api_served import Served, bearer, subscription_of
 
+from tocsin import clock
 from tocsin.simulator.client import SimulatorClient
 
 
@@ -27,6 +28,11 @@ async def test_everything_held_on_a_browser(api: Served, simulator: SimulatorCli
     assert held["keys"] == {name: value.rstrip("=") for name, value in subscription["keys"].items()}
     assert held["number"] == 0
     assert held["vapid_key_id"]
+    assert held["last_heard_of"] == f"{clock.now():%Y-%m-%d}"
+    assert held["counted"] is None
+    await api.store.server.redis.hset("{fcm.0}:caps", "0", "20454 3")
+    held = (await api.call("GET", f"{path}/export", headers=token)).json
+    assert held["counted"] == {"day": "2026-01-01", "count": 3}
     assert registered["token"] not in json.dumps(held)
 
 

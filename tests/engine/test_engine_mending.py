@@ -170,6 +170,7 @@ async def test_a_step_that_fails_keeps_none_of_the_others(runtime: Runtime) -> N
     assert [(line["event"], line["step"]) for line in lines if "step" in line] == [
         ("not mended", "trim"),
         ("not mended", "pack"),
+        ("not mended", "inactive"),
     ]
     assert (await runtime.store.alerts.get(alert.id)).totals is not None
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 import pytest_asyncio
-from simulator_sender import Sender
 
+from simulator_sender import Sender
 from tocsin.simulator import mcs, protobuf
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.models import BrowserView

@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from simulator_sender import Sender
 
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.server import Simulator, run_simulator
 from tocsin.simulator.services import HOSTS, PushServiceName

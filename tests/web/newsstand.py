@@ -45,6 +45,12 @@ WRITE_DOWN = """() => {
   };
 }"""
 
+# What waits for seconds in the worker waits for tenths.
+HASTE = """() => {
+  const wait = self.setTimeout;
+  self.setTimeout = (work, milliseconds) => wait(work, milliseconds / 10);
+}"""
+
 # A script cannot make a trusted click, so the event is our own, and what it would open is written down.
 HAPPENS = """async ([type, { notification, action = "", ...more }]) => {
   const opened = [];
@@ -136,7 +142,7 @@ async def subscribe(page: Page) -> None:
     """By hand: the button, the panel as it is offered, the browser's prompt."""
     await page.get_by_role("button", name="Get alerts").click()
     await page.get_by_role("button", name="Turn on alerts").click()
-    await expect(page.get_by_text("Alerts are on")).to_be_visible()
+    await expect(page.get_by_text("Alerts are on")).to_be_visible(timeout=20_000)
 
 
 @asynccontextmanager
@@ -177,7 +183,7 @@ def site_of(example: str, service: str, policy: str = "") -> web.Application:
         path = EXAMPLES / example / (request.match_info["path"] or "index.html")
         if not path.is_file():
             raise web.HTTPNotFound
-        types = {".html": "text/html", ".js": "text/javascript", ".json": "application/json"}
+        types = {".html": "text/html", ".js": "text/javascript"}
         headers = {"Content-Security-Policy": policy.replace("{alerts}", origin)} if policy else {}
         text = path.read_text().replace(WRITTEN, service)
         return web.Response(text=text, content_type=types[path.suffix], headers=headers)

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from newsstand import STORY, Newsstand, Reader, open_newsstand, push, reading
+from newsstand import HASTE, STORY, Newsstand, Reader, open_newsstand, push, reading
 from playwright.async_api import BrowserContext, Page
 
 from browsers import needs_chromium
 from samples import an_alert
 from tocsin import clock
+from tocsin import recent as list_of_recent
 from tocsin.settings import Settings
 from tocsin.store.store import Store
 
@@ -20,6 +21,12 @@ FIRST, SECOND, THIRD = (f"0199{count:018x}" for count in (1, 2, 3))
 
 async def registered(page: Page) -> None:
     await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+
+
+@pytest.fixture(autouse=True)
+def _hasty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has asked for the list; the service keeps it for less than a hasty worker waits."""
+    monkeypatch.setattr(list_of_recent, "KEEP_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -49,6 +56,7 @@ async def test_a_push_shows_its_words_unaltered_and_carries_its_data(reader: Rea
 async def test_a_push_that_cannot_be_read_shows_the_newest_alert_and_then_a_notice(
     reader: Reader, newsstand: Newsstand
 ) -> None:
+    await reader.worker.evaluate(HASTE)
     alert = an_alert(headline="Aid convoy reaches Aleppo", now=clock.now())
     await newsstand.services.store.alerts.queue(alert, "a-key-for-this-one-alert")
     shown = await reader.pushed()

@@ -1,6 +1,6 @@
 """Everything that is held on one browser, for its reader to keep (GDPR, articles 15 and 20)."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 from aiohttp import web
 from pydantic import BaseModel, Field
@@ -18,6 +18,11 @@ from tocsin.domain.subscriptions import PushKeys, encode_base64url, public_id
 FILE = "tocsin-subscription.json"
 
 
+class CountedAlerts(Strict):
+    day: date
+    count: int
+
+
 class SubscriptionExport(Strict):
     id: str
     endpoint: str
@@ -28,12 +33,14 @@ class SubscriptionExport(Strict):
     created_at: datetime
     preferences: Preferences
     consent: ConsentView | None = Field(description="to what text of this site its reader agreed, and when")
+    last_heard_of: date | None = Field(description="the day of its last call, or of an alert that reached it")
+    counted: CountedAlerts | None = Field(description="what counts under its cap, on a day of its own")
     receipts: dict[str, list[Event]] = Field(description="what this browser told of recent alerts, by their ids")
 
 
 async def export_subscription(call: Call[BaseModel]) -> web.Response:
     kept, store = await proven(call), call.services.store
-    record = kept.record
+    record, counted = kept.record, await store.subscriptions.counted(kept.address)
     held = SubscriptionExport(
         id=public_id(record.digest),
         endpoint=record.endpoint,
@@ -44,6 +51,13 @@ async def export_subscription(call: Call[BaseModel]) -> web.Response:
         created_at=clock.from_milliseconds(record.created * 1_000),
         preferences=kept.preferences,
         consent=consent_view(kept),
+        last_heard_of=_day(kept.seen) if kept.seen else None,
+        counted=CountedAlerts(day=_day(counted[0]), count=counted[1]) if counted else None,
         receipts=await store.receipts.of(kept.address, await store.alerts.recent_with_ledgers()),
     )
     return answer(held, headers={"Content-Disposition": f'attachment; filename="{FILE}"'})
+
+
+def _day(number: int) -> date:
+    """Of days since 1970."""
+    return datetime.fromtimestamp(number * 86_400, UTC).date()

@@ -6,6 +6,7 @@ from enum import Enum
 FRESH = "tocsin-fresh"
 PREKEYED = "tocsin-prekeyed"
 INCLUDING = "tocsin-including-prekeys"
+BY_CURL = "tocsin-prekeyed-curl"
 MANY = "tocsin-prekeyed-many"
 MANY_DELAYED = "tocsin-prekeyed-delayed"
 PYWEBPUSH = "pywebpush"
@@ -43,6 +44,7 @@ class Leg:
 LEGS = (
     Leg(FRESH, Client.PYTHON, 1.5),
     Leg(PREKEYED, Client.PYTHON, 3),
+    Leg(BY_CURL, Client.PYTHON, 3),
     Leg(INCLUDING, Client.PYTHON, 1.5),
     Leg(PYWEBPUSH, Client.PYTHON, 0.05),
     Leg(ASYNC, Client.PYTHON, 0.3),

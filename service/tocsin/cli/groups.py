@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 # In the order in which `--help` shows them; each is a module here with an `app`.
-NAMES = ("alert", "topics", "keys")
+NAMES = ("alert", "topics", "subscriptions", "keys")
 
 
 class Groups(TyperGroup):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from py_vapid import Vapid02
 
 from tocsin.domain.errors import Misconfigured, NotFound
-from tocsin.push.vapid import ApplicationServer, make_folders, read_private, replace_private
+from tocsin.push.vapid import ApplicationServer, read_private, replace_private
 from tocsin.push.vapid_keys import older_folder
 
 # The order of P-256's group (FIPS 186-5): a private key is 1 to one less.
@@ -31,8 +31,6 @@ def install(pem: bytes, path: Path, subject: str) -> ApplicationServer:
     """This key becomes the present one. Killed anywhere, the one before is still there, at one place or the other."""
     if path.exists():
         keep_older(_pem_of(path, subject), path)
-    else:
-        make_folders(path.parent)
     replace_private(path, pem)
     made = ApplicationServer.load(path, subject)
     with suppress(FileNotFoundError):
@@ -43,9 +41,7 @@ def install(pem: bytes, path: Path, subject: str) -> ApplicationServer:
 def keep_older(pem: bytes, path: Path) -> ApplicationServer:
     """This key is for those who subscribed with it; nobody new does."""
     key = ApplicationServer(Vapid02.from_pem(pem), "")
-    file = _older_file(path, key.key_id)
-    make_folders(file.parent)
-    replace_private(file, pem)
+    replace_private(_older_file(path, key.key_id), pem)
     return key
 
 

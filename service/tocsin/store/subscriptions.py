@@ -86,11 +86,12 @@ class Subscriptions:
         now_ms: int,
         reusable_before_ms: int,
         seen: Seen | None = None,
+        created: int | None = None,
     ) -> Kept:
         """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
 
-        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. Raises Changed
-        when another call was quicker, with other keys.
+        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. `created` is in
+        seconds, for one that was made elsewhere. Raises Changed when another call was quicker, with other keys.
         """
         digest = subscription.digest
         entry = seen.entry if seen else await self._index.get(digest)
@@ -105,14 +106,19 @@ class Subscriptions:
             entry = await self._index.swap(digest, entry.raw, entries.pending(address), before=expect)
             if entry.address != address:
                 await self._give_up(address, now_ms)
-        return await self._complete(entry, subscription, preferences, key_id, now_ms)
+        return await self._complete(entry, subscription, preferences, key_id, now_ms, created)
 
     async def _complete(
-        self, entry: Entry, subscription: Subscription, preferences: Preferences, key_id: bytes, now_ms: int
+        self,
+        entry: Entry,
+        subscription: Subscription,
+        preferences: Preferences,
+        key_id: bytes,
+        now_ms: int,
+        created: int | None = None,
     ) -> Kept:
-        record = Record(
-            subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=now_ms // 1000
-        )
+        since = now_ms // 1000 if created is None else created
+        record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=since)
         address, digest = entry.address, subscription.digest
         kept = await self._put(address, record, preferences, day_of(now_ms)) if address else None
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
@@ -208,6 +214,15 @@ class Subscriptions:
             await self._moves.finish(old.address)
             raise Changed(_CHANGED)
         return await self._read(old.address, record.digest) if await self._moves.finish(old.address) else None
+
+    async def counted(self, address: Address) -> tuple[int, int] | None:
+        """Under the cap of who is there: a day (since 1970) and how many alerts counted on it."""
+        async with answering():
+            row = await self._server.redis.hget(shard_key(address.shard, "caps"), str(address.slot))
+        if row is None:
+            return None
+        day, _, count = row.decode().partition(" ")
+        return int(day), int(count)
 
     async def carry_over(self, old: Kept, kept: Kept) -> Kept:
         """What stands beside the preferences of the old one goes to the new one, which has a number of its own."""

@@ -62,7 +62,7 @@ function deed(name, t, work) {
       await work((text) => say(status, text));
     } catch (error) {
       status.classList.add("bad");
-      say(status, error.code === "not_accepted" ? t("test.not_accepted") : told(t, error));
+      say(status, error.code === "push_failed" ? t("test.not_accepted") : told(t, error));
     }
   }));
 }

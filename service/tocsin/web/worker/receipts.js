@@ -1,5 +1,5 @@
 // What became of an alert on this screen, told to the service where the payload asks for it: never more than the alert
-// and the event, or, where the service keeps each browser's own, the subscription too.
+// and the event, or, where the reader has agreed to that, the subscription too.
 
 const SPREAD = 120_000;
 // Chromium ends a worker 90 s after a push, Firefox after 60. What is left then goes with the next event or visit.
@@ -7,6 +7,10 @@ const LONGEST_WAIT = 80_000;
 const OLDEST = 7 * 86_400_000;
 
 let sending = null;
+// Set by each new wish to send, so that one which comes while the last is about to end is not lost.
+let asked = false;
+let end = 0;
+let wake = () => {};
 
 /** Once for an alert and event, however often it happens. A click closes a notification, and is no "closed". */
 async function tell(alert, event) {
@@ -32,18 +36,26 @@ function waitInAnEventOfItsOwn() {
 }
 
 function sendReceipts() {
-  sending ??= sendUntil(Date.now() + LONGEST_WAIT).finally(() => {
+  asked = true;
+  end = Date.now() + LONGEST_WAIT;
+  wake();
+  sending ??= sendWhileAsked().finally(() => {
     sending = null;
   });
   return sending;
 }
 
-async function sendUntil(end) {
+async function sendWhileAsked() {
   for (;;) {
+    asked = false;
     await sendDue();
     const next = await inJournal(({ outbox }) => Math.min(...outbox.map(({ due }) => due)));
+    if (asked) continue;
     if (next > end) return;
-    await new Promise((resolve) => setTimeout(resolve, next - Date.now()));
+    await new Promise((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, next - Date.now());
+    });
   }
 }
 
@@ -59,16 +71,21 @@ async function sendDue() {
 }
 
 async function send({ alert, event }, site = null) {
-  const { receipts } = site ?? (await knownSite());
-  const named = receipts === "individual" ? await kept(RECORD) : {};
-  if (!named) return;
+  const name = await nameFor(site ?? (await knownSite().catch(() => null)));
   // As text it needs no question beforehand (CORS preflight). A service that is too busy is not asked twice.
   const response = await fetch(at("v1/receipts"), {
     method: "POST",
     headers: { "Content-Type": "text/plain" },
-    body: JSON.stringify({ alert, event, subscription: named.id, token: named.token }),
+    body: JSON.stringify({ alert, event, ...name }),
     credentials: "omit",
     keepalive: true,
   });
   if (response.status === 422 && !site) await send({ alert, event }, await freshSite());
+}
+
+/** Nothing, but where the service keeps each browser's own and the reader has agreed to the text that says so. */
+async function nameFor(site) {
+  if (site?.receipts !== "individual") return {};
+  const { id, token, consent } = (await kept(RECORD)) ?? {};
+  return token && consent && consent === site.consent?.text_version ? { subscription: id, token } : {};
 }

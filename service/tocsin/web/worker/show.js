@@ -4,6 +4,8 @@ const ICONS = { icon: at("assets/icon-192.png"), badge: at("assets/badge.png") }
 const READ = "tocsin:read";
 const MUTE = "tocsin:mute";
 const UNMUTE = "tocsin:unmute";
+// How old the list of recent alerts may be: five seconds at a proxy, one at the service.
+const LIST_AGE = 6_000;
 const RANKS = ["update", "breaking", "flash"];
 
 let lastStamp = 0;
@@ -85,13 +87,22 @@ async function closeOlder(chain, stamp) {
 async function showNewest() {
   try {
     const record = await kept(RECORD);
-    const alerts = await recentAlerts(record?.preferences);
-    const newest = await inJournal(({ shown }) => alerts.find(({ id }) => !shown.includes(id)));
+    const newest = (await newestUnseen(record)) ?? (await later(LIST_AGE, () => newestUnseen(record)));
     if (newest) return await showAlert(await asNotification(newest));
   } catch (error) {
     console.warn("tocsin: what was sent lately could not be had", error);
   }
   return showPlainNotice();
+}
+
+async function newestUnseen(record) {
+  const alerts = await recentAlerts(record?.preferences);
+  return inJournal(({ shown }) => alerts.find(({ id }) => !shown.includes(id)));
+}
+
+async function later(milliseconds, work) {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return work();
 }
 
 async function recentAlerts(preferences) {

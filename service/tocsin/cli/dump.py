@@ -1,0 +1,144 @@
+"""A line of a dump of subscriptions (JSONL), ours or another's: `{"endpoint", "keys"}`, as browsers and libraries have
+it, or the same under `subscription`, with what else is known of the browser."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from tocsin import clock
+from tocsin.cli.opened import invalid
+from tocsin.domain.consent import MAX_VERSION, Consent
+from tocsin.domain.errors import Fault, Invalid
+from tocsin.domain.preferences import Preferences, PreferencesPatch
+from tocsin.domain.subscriptions import PushSubscription, Subscription, encode_base64url, public_id
+from tocsin.settings import Settings
+from tocsin.store.subscriptions import Kept
+
+# A line of 2,048 characters of endpoint with all preferences has a tenth of this.
+MAX_LINE = 65_536
+_BARE = ("endpoint", "expirationTime", "keys")
+KeyId = Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
+
+
+class ConsentLine(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text_version: str = Field(min_length=1, max_length=MAX_VERSION)
+    given_at: AwareDatetime
+
+
+class Line(BaseModel):
+    """`vapid_key_id` is that of a key in force (`tocsin keys vapid list`); `id` is only compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subscription: PushSubscription
+    preferences: PreferencesPatch = Field(default_factory=PreferencesPatch)
+    vapid_key_id: KeyId | None = None
+    created_at: AwareDatetime | None = None
+    consent: ConsentLine | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line that passed every check."""
+
+    subscription: Subscription
+    preferences: Preferences
+    key_id: bytes
+    created: int | None
+    consent: Consent | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What lines are checked against; `key_id` is for those that name none."""
+
+    settings: Settings
+    topics: frozenset[str]
+    defaults: Preferences
+    keys: frozenset[bytes]
+    key_id: bytes
+
+    def entry(self, text: bytes) -> Entry:
+        """Raises Invalid with the fields at fault."""
+        line = _parse(text)
+        subscription = line.subscription.checked(self.settings.allowed_push_hosts)
+        line.preferences.check_topics(self.topics, "preferences.")
+        if line.id is not None and line.id != public_id(subscription.digest):
+            raise Invalid.at("id", "is not that of the endpoint")
+        key_id = bytes.fromhex(line.vapid_key_id) if line.vapid_key_id else self.key_id
+        if key_id not in self.keys:
+            raise Invalid.at("vapid_key_id", "is no key in force here: `tocsin keys vapid import` it first")
+        given = line.consent
+        return Entry(
+            subscription,
+            line.preferences.applied_to(self.defaults, self.defaults, "preferences."),
+            key_id,
+            _seconds(line.created_at) if line.created_at else None,
+            Consent(_seconds(given.given_at), given.text_version) if given else None,
+        )
+
+
+def lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers. Raises Invalid for one without end."""
+    with file.open("rb") as opened:
+        number = 0
+        while text := opened.readline(MAX_LINE + 1):
+            number += 1
+            if len(text) > MAX_LINE:
+                raise Invalid.at(f"line {number}", f"is over {MAX_LINE:,} bytes: one subscription a line, as JSON")
+            if text.strip():
+                yield number, text
+
+
+def named(number: int, error: Invalid) -> list[Fault]:
+    return [Fault(f"line {number}: {fault.field}", fault.message) for fault in error.faults]
+
+
+def dumped(kept: Kept) -> str:
+    """One that `Line` reads again."""
+    record = kept.record
+    keys = {"p256dh": encode_base64url(record.p256dh), "auth": encode_base64url(record.auth)}
+    whole: dict[str, Any] = {
+        "id": public_id(record.digest),
+        "subscription": {"endpoint": record.endpoint, "keys": keys},
+        "preferences": kept.preferences.model_dump(mode="json"),
+        "vapid_key_id": record.vapid_key_id.hex(),
+        "created_at": _moment(record.created),
+        "consent": None,
+    }
+    if kept.consent:
+        whole["consent"] = {"text_version": kept.consent.text_version, "given_at": _moment(kept.consent.given)}
+    return json.dumps(whole, separators=(",", ":"))
+
+
+def _parse(text: bytes) -> Line:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid.at("it", "is not JSON") from None
+    if not isinstance(found, Mapping):
+        raise Invalid.at("it", "is not a JSON object")
+    if "endpoint" in found:
+        bare = {name: found[name] for name in _BARE if name in found}
+        rest = {name: value for name, value in found.items() if name not in _BARE}
+        found = {"subscription": bare, **rest}
+    try:
+        return Line.model_validate_json(json.dumps(found))
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _seconds(moment: datetime) -> int:
+    return max(0, clock.milliseconds(moment) // 1000)
+
+
+def _moment(seconds: int) -> str:
+    return clock.from_milliseconds(seconds * 1000).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,140 @@
+"""`tocsin subscriptions`: nothing is half taken over, nothing is lost on the way out, who is erased is gone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_run import Commands, Ran
+
+from samples import POINT, base64url
+from tocsin.domain.subscriptions import parse_public_id
+from tocsin.store.store import Store
+
+KEYS = {"p256dh": base64url(POINT), "auth": base64url(bytes(16))}
+ALL = {
+    "topics": ["sport"],
+    "muted_stories": ["aleppo"],
+    "quiet_hours": {"start": "22:00", "end": "07:00"},
+    "daily_cap": {"count": 3},
+    "time_zone": "Europe/London",
+    "snoozed_until": "2020-01-01T00:00:00Z",
+}
+
+
+def bare(name: str, **more: Any) -> dict[str, Any]:
+    """As other libraries have it."""
+    return {"endpoint": f"https://fcm.googleapis.com/fcm/send/{name}", "keys": KEYS, **more}
+
+
+def whole(name: str, **more: Any) -> dict[str, Any]:
+    return {"subscription": {**bare(name), "expirationTime": None}, **more}
+
+
+async def take(tocsin: Commands, *rows: Any, words: tuple[str, ...] = ()) -> Ran:
+    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
+    Path("dump.jsonl").write_text(text + "\n\n")
+    await tocsin("keys", "vapid", "show")
+    return await tocsin("subscriptions", "import", "dump.jsonl", "--json", *words)
+
+
+async def exported(tocsin: Commands) -> list[dict[str, Any]]:
+    ran = await tocsin("subscriptions", "export")
+    assert (ran.code, ran.err) == (0, "")
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    return sorted(rows, key=lambda row: str(row["subscription"]["endpoint"]))
+
+
+async def test_what_is_taken_over_comes_out_again_and_goes_in_again(tocsin: Commands, store: Store) -> None:
+    consent = {"text_version": "1", "given_at": "2026-01-01T00:00:00Z"}
+    rows = [bare("a"), bare("b", expirationTime=None), whole("c", preferences=ALL, consent=consent)]
+    rows[2]["created_at"] = "2025-05-01T12:00:00Z"
+
+    ran = await take(tocsin, *rows)
+
+    assert (ran.code, ran.json) == (0, {"imported": 3, "known": 0, "differing": 0})
+    assert (await take(tocsin, *rows, rows[0])).json == {"imported": 0, "known": 4, "differing": 0}
+    assert (await take(tocsin, bare("a", keys={**KEYS, "auth": base64url(b"x" * 16)}))).json["differing"] == 1
+    out = await exported(tocsin)
+    assert [row["subscription"]["endpoint"][-1] for row in out] == ["a", "b", "c"]
+    assert out[0]["preferences"]["topics"] == ["world"]
+    assert (out[2]["created_at"], out[2]["consent"]) == ("2025-05-01T12:00:00Z", consent)
+    assert {name: out[2]["preferences"][name] for name in ("topics", "muted_stories", "time_zone")} == {
+        "topics": ["sport"],
+        "muted_stories": ["aleppo"],
+        "time_zone": "Europe/London",
+    }
+
+    await store.server.redis.delete(*[key async for key in store.server.redis.scan_iter(match="*fcm*")])
+    await store.server.redis.delete(*[key async for key in store.server.redis.scan_iter(match="index:*")])
+    assert (await take(tocsin, *out)).json["imported"] == 3
+    assert await exported(tocsin) == out
+
+
+WRONG = {
+    "no JSON": ("{", "line 2: it"),
+    "no object": ("[]", "line 2: it"),
+    "nothing": ("{}", "line 2: subscription"),
+    "another's host": (bare("b") | {"endpoint": "https://evil.example/x"}, "line 2: subscription.endpoint"),
+    "no key": (bare("b", keys={"auth": KEYS["auth"]}), "line 2: subscription.keys.p256dh"),
+    "a bad key": (bare("b", keys={**KEYS, "p256dh": "AAAA"}), "line 2: subscription.keys.p256dh"),
+    "unknown topic": (whole("b", preferences={"topics": ["nowhere"]}), "line 2: preferences.topics[0]"),
+    "unknown field": (bare("b", user="me"), "line 2: user"),
+    "no such key": (whole("b", vapid_key_id="00000000"), "line 2: vapid_key_id"),
+    "another's id": (whole("b", id="A" * 22), "line 2: id"),
+    "no moment": (whole("b", created_at="2026-01-01"), "line 2: created_at"),
+    "without end": ("x" * 70_000, "line 2"),
+}
+
+
+@pytest.mark.parametrize(("row", "told"), WRONG.values(), ids=WRONG)
+async def test_one_bad_line_keeps_all_out(tocsin: Commands, store: Store, row: Any, told: str) -> None:
+    ran = await take(tocsin, bare("a"), row)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+    assert await store.numbers.counts() == {}
+    assert KEYS["auth"] not in ran.err
+
+
+async def test_the_other_providers_key_goes_with_them(tocsin: Commands, store: Store) -> None:
+    await tocsin("keys", "vapid", "show")
+    await tocsin("keys", "vapid", "rotate")
+    present, older = [row["id"] for row in (await tocsin("keys", "vapid", "list", "--json")).json["keys"]]
+    assert (await take(tocsin, bare("a"), words=("--key", older))).code == 0
+    assert (await take(tocsin, bare("b"))).code == 0
+    assert [row["vapid_key_id"] for row in await exported(tocsin)] == [older, present]
+    assert (await take(tocsin, bare("c"), words=("--key", "zz"))).code == 2
+
+
+async def test_an_export_is_its_owners_alone(tocsin: Commands) -> None:
+    await take(tocsin, bare("a"))
+    assert (await tocsin("subscriptions", "export", "all.jsonl")).code == 0
+    assert Path("all.jsonl").stat().st_mode & 0o777 == 0o600
+    assert len(Path("all.jsonl").read_text().splitlines()) == 1
+    refused = await tocsin("subscriptions", "export", "all.jsonl")
+    assert (refused.code, "File exists" in refused.err) == (1, True)
+
+
+async def test_who_is_erased_is_gone(tocsin: Commands, store: Store) -> None:
+    await take(tocsin, bare("a"), bare("b"), bare("c"))
+    one, two, three = [row["id"] for row in await exported(tocsin)]
+    gone = await store.subscriptions.get(parse_public_id(two) or b"")
+    assert gone
+    await store.quarantine.add(gone.address, gone.packed, 1)
+
+    ran = await tocsin("subscriptions", "erase", one, two, "--json")
+
+    assert (ran.code, ran.json) == (0, {"erased": [one, two], "unknown": []})
+    assert [row["id"] for row in await exported(tocsin)] == [three]
+    again = await tocsin("subscriptions", "erase", one, three)
+    assert (again.code, one in again.err, three in again.err) == (1, True, False)
+    assert (await tocsin("subscriptions", "erase", "nobody")).code == 2
+    counted = (await tocsin("subscriptions", "count", "--json")).json
+    assert counted == {"total": 0, "by_push_service": {"fcm": 0}, "quarantined": {"fcm": 0}}
+
+
+async def test_they_are_counted(tocsin: Commands) -> None:
+    await take(tocsin, *(bare(str(number)) for number in range(120)))
+    assert (await tocsin("subscriptions", "count", "--json")).json["by_push_service"] == {"fcm": 120}
+    assert "120" in (await tocsin("subscriptions", "count")).out
