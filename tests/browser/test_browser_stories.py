@@ -57,16 +57,16 @@ async def test_an_alert_is_shown_then_corrected_then_retracted_in_its_place(read
     assert len(reader.desktop.shown) == 1
 
 
-@pytest.mark.parametrize("button", [None, "Read", "Live"])
-async def test_a_click_opens_what_the_newsroom_linked(reader: Reader, readers_town: Town, button: str | None) -> None:
+async def test_a_click_opens_what_the_newsroom_linked(reader: Reader, readers_town: Town) -> None:
     await reader.subscribes(world="All")
     live = {"action": "live", "title": "Live", "url": f"{NEWSROOM}/202"}
-    await readers_town.send(headline="Dam breaks above Ada", url=f"{NEWSROOM}/200", actions=[live])
-
-    async with reader.context.expect_page() as opening:
-        await reader.desktop.click("Dam breaks above Ada", button)
-    await expect(await opening.value).to_have_url(f"{NEWSROOM}/202" if button == "Live" else f"{NEWSROOM}/200")
-    await reader.desktop.takes_away("Dam breaks above Ada")
+    for button, leads_to in ((None, 200), ("Read", 200), ("Live", 202)):
+        headline = f"Dam breaks above Ada: {button}"
+        await readers_town.send(headline=headline, url=f"{NEWSROOM}/200", actions=[live])
+        async with reader.context.expect_page() as opening:
+            await reader.desktop.click(headline, button)
+        await expect(await opening.value).to_have_url(f"{NEWSROOM}/{leads_to}")
+        await reader.desktop.takes_away(headline)
 
 
 async def test_a_story_is_muted_on_an_alert_and_back_again(reader: Reader, readers_town: Town) -> None:
