@@ -1,5 +1,6 @@
 """`make browser ARGS=--pictures=docs/images` keeps the pictures of the pages that the README shows."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from browser_reader import Reader, open_reader
 from browser_site import Site, open_site
 
 from browsers import needs_chromium, needs_desktop, needs_firefox
-from faults.towns import movable_clock, set_clock, town_of
+from faults.towns import clocks_can_move, movable_clock, set_clock, town_of
 from town import Town
 
 BOTH = [
@@ -39,6 +40,8 @@ def site(shared_site: Site) -> Site:
 
 @pytest.fixture(scope="session")
 async def shared_readers_town(tmp_path_factory: pytest.TempPathFactory, shared_site: Site) -> AsyncIterator[Town]:
+    if not clocks_can_move() and "CI" not in os.environ:
+        pytest.skip("no libfaketime on this machine")
     folder = tmp_path_factory.mktemp("readers")
     async with (
         town_of(folder, production=False, allowed_origins=shared_site.origin) as opened,
