@@ -186,15 +186,6 @@ async def test_a_subscription_that_the_browser_changed_keeps_its_preferences(
         assert renewed["preferences"] == muted["preferences"]
 
 
-async def test_a_reader_who_left_is_not_subscribed_again(browser: BrowserContext, plain: Newsstand) -> None:
-    async with reading(browser, plain.site, subscribe) as reader:
-        await reader.kept()
-        await reader.page.evaluate(UNSUBSCRIBED)
-        asked = plain.times("POST /v1/subscriptions")
-        await reader.happens("pushsubscriptionchange", {})
-        assert plain.times("POST /v1/subscriptions") == asked
-
-
 async def test_an_alert_that_its_correction_replaces_was_not_closed_by_its_reader(
     browser: BrowserContext, plain: Newsstand
 ) -> None:
