@@ -38,9 +38,10 @@ button:hover { border-color: var(--ink); }
 a { color: var(--accent); }
 details, dialog { max-width: 36rem; }
 
-dialog { width: calc(100vw - 2rem); max-height: calc(100dvh - 2rem); padding: 0 1.5rem 1.5rem; border: 1px solid var(--rule); border-radius: var(--radius); background: var(--paper); color: var(--ink); }
+dialog { width: calc(100vw - 2rem); max-height: calc(100dvh - 2rem); padding: 0; border: 1px solid var(--rule); border-radius: var(--radius); background: var(--paper); color: var(--ink); }
+dialog > div { padding: 0 1.5rem 1.5rem; }
 dialog::backdrop { background: #140f0a8c; }
-.head { position: sticky; top: 0; z-index: 1; display: flex; justify-content: space-between; padding: 1rem 0 .5rem; background: var(--paper); }
+dialog > .head { position: sticky; top: 0; z-index: 1; display: flex; justify-content: space-between; padding: 1rem 1.5rem .5rem; background: var(--paper); }
 h2, legend { margin: .5rem 0; font-family: var(--tocsin-heading-font, inherit); font-size: 1.25rem; font-weight: 700; }
 h2 { line-height: 1.2; }
 
