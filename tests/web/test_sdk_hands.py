@@ -102,3 +102,26 @@ async def test_a_connection_that_the_site_gives_goes_before_one_that_is_still_be
         await reader.show("", script=script)
         await expect(reader.page).to_have_title("true")
         await expect(reader.page.get_by_role("button", name="Ours")).to_be_visible()
+
+
+async def test_on_a_phone_the_button_of_the_panel_is_in_sight_from_the_start(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    async with sdk_page(shared_chromium, sdk_api, "default", viewport={"width": 390, "height": 480}) as reader:
+        page = reader.page
+        await reader.show("<tocsin-subscribe></tocsin-subscribe>")
+        await page.get_by_role("button", name="Get alerts").click()
+        panel = page.get_by_role("dialog", name="What should we send you?")
+        await expect(panel.get_by_role("button", name="Turn on alerts")).to_be_in_viewport(ratio=1)
+        await panel.get_by_role("radiogroup", name="World").get_by_role("radio", name="Off").check()
+        await panel.get_by_role("button", name="Turn on alerts").click()
+        await expect(panel.get_by_text("Choose at least one topic.")).to_be_in_viewport(ratio=1)
+        # What has the focus is not below the buttons either.
+        await panel.get_by_role("radiogroup", name="World").get_by_role("radio", name="Off").focus()
+        for _ in range(2):
+            await page.keyboard.press("Tab")
+        sport = panel.get_by_role("radiogroup", name="Sport").get_by_role("radio", name="Off")
+        await expect(sport).to_be_focused()
+        focused, buttons = await sport.bounding_box(), await panel.get_by_text("Choose at least one topic.").bounding_box()
+        assert focused and buttons
+        assert focused["y"] + focused["height"] <= buttons["y"]

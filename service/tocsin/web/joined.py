@@ -74,8 +74,8 @@ def _squeezed(code: str) -> str:
     if lost := _LOST.search(code):
         raise ValueError(f"would not mean the same with less space: {lost[0]}")
     code = _SPACE.sub(r"\1", re.sub(r"\s*\n\s*", "\n", code))
-    return re.sub(r"(?<=[{(\[,;:?=])\n|\n(?=[})\].?:])", "", code).replace(";}", "}")
+    return re.sub(r"(?<=[{(\[,;:?=>&|])\n|\n(?=[})\].?:&|])", "", code).replace(";}", "}")
 
 
 def _tight_style(sheet: str) -> str:
-    return re.sub(r" ?([{};,]) ?|(?<=:) ", r"\1", re.sub(r"\s+", " ", sheet)).replace(";}", "}")
+    return re.sub(r" ?([{};,>]) ?|(?<=:) ", r"\1", re.sub(r"\s+", " ", sheet)).replace(";}", "}")
