@@ -17,6 +17,7 @@ from tocsin.web.joined import joined
 
 # Arabic letters take two bytes each.
 BUDGETS = {"en": 15_000, "ar": 15 * 1024}
+AS_SENT = 6  # zlib's own level, which the service compresses by
 
 
 def served(name: str) -> bytes:
@@ -32,7 +33,7 @@ def gaps(text: str) -> list[str]:
 @pytest.mark.parametrize("language", BUDGETS)
 def test_the_sdk_with_all_elements_and_one_language_stays_small(language: str) -> None:
     files = [served("tocsin.js"), served(f"words-{language}.json")]
-    assert sum(len(gzip.compress(file)) for file in files) <= BUDGETS[language]
+    assert sum(len(gzip.compress(file, AS_SENT)) for file in files) <= BUDGETS[language]
 
 
 def test_both_languages_have_the_same_words_in_order_and_with_the_same_gaps() -> None:

@@ -30,7 +30,7 @@ export class Account {
 
   async ask(method, path = "", options = {}) {
     const { id, token } = this.record ?? {};
-    if (!id) throw new ProblemError({ code: "not_subscribed", title: "This browser is not subscribed" });
+    if (!id) throw new ProblemError({ code: "not_subscribed", title: "Not subscribed" });
     return request(new URL(`v1/subscriptions/${encodeURIComponent(id)}${path}`, this.base), { method, token, ...options });
   }
 

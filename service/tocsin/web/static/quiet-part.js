@@ -43,7 +43,7 @@ export function quietPart(words, site, save) {
     clearTimeout(timer);
     const same = start.value === end.value;
     say(wrong, same ? t("quiet.same") : "");
-    typed = { ...typed, [name]: value };
+    typed[name] = value;
     if (value && !same) timer = setTimeout(() => {
       set(typed);
       typed = {};
