@@ -182,6 +182,7 @@ async def test_subscribing_by_the_panel_shows_the_page_with_the_choices(
         await assert_usable_by_all(page)
         await page.get_by_role("button", name="Turn on alerts").click()
         await expect(page.get_by_role("region", name="Your choices")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Your choices")).to_be_focused()
         await expect(page.get_by_text("No alert has gone out since you subscribed.")).to_be_visible()
         await page.get_by_role("button", name="Unsubscribe").click()
         await expect(page.get_by_role("region", name="Alerts are off", exact=True)).to_be_focused()
@@ -219,6 +220,11 @@ async def test_each_alert_has_what_became_of_it_and_why(scene: Scene, browser: B
         }
         for headline, words in told.items():
             await expect(history.get_by_role("listitem").filter(has_text=headline)).to_contain_text(words)
+        again = history.get_by_role("button", name="Look again")
+        before = await again.element_handle()
+        await again.click()
+        await page.wait_for_function("(button) => !button.isConnected", arg=before)
+        await expect(again).to_be_focused()
 
 
 @english
@@ -273,6 +279,7 @@ async def test_a_service_that_cannot_be_reached_is_said_and_tried_again(scene: S
             for left in reversed(range(await again.count())):
                 await again.first.click()
                 await expect(again).to_have_count(left)
+                await expect(page.locator("body")).not_to_be_focused()
             await settled(page)
             await expect(page.get_by_text("Ceasefire signed in Geneva").first).to_be_visible()
 

@@ -1,6 +1,7 @@
 // One browser's subscription as the service holds it.
 import { ProblemError, request } from "./request.js";
 import { recordOf } from "./record.js";
+import { namesFor, nameStory } from "./stories.js";
 
 export class Account {
   #storage;
@@ -18,17 +19,18 @@ export class Account {
     const kept = await this.#storage.read(endpoint);
     // With storage switched off there is only what this page remembers.
     if (kept !== undefined) this.record = kept;
+    for (const [id, name] of kept?.names ?? []) nameStory(id, name);
     return this.record;
   }
 
   async keep(record) {
-    this.record = record;
-    await this.#storage.write(record);
+    this.record = record && { ...record, names: namesFor(record.preferences) };
+    await this.#storage.write(this.record);
   }
 
   async ask(method, path = "", options = {}) {
     const { id, token } = this.record ?? {};
-    if (!id) throw new ProblemError({ code: "not_subscribed", title: "This browser is not subscribed" });
+    if (!id) throw new ProblemError({ code: "not_subscribed", title: "Not subscribed" });
     return request(new URL(`v1/subscriptions/${encodeURIComponent(id)}${path}`, this.base), { method, token, ...options });
   }
 

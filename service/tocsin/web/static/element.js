@@ -42,15 +42,18 @@ export class TocsinElement extends HTMLElement {
   async connectedCallback() {
     await scriptsRan;
     const [base, serviceWorker] = ["service", "service-worker"].map((name) => this.getAttribute(name) ?? undefined);
+    let tocsin = this.#tocsin;
     try {
-      this.#tocsin ??= await Tocsin.connect({ base, serviceWorker });
-      if (!this.isConnected) return;
+      tocsin ??= await Tocsin.connect({ base, serviceWorker });
+      // A connection of the site's own may have come meanwhile, and goes before.
+      this.#tocsin ??= tocsin;
+      if (!this.isConnected || tocsin !== this.#tocsin) return;
       this.#tocsin.addEventListener("change", this.#changed);
       this.#tocsin.addEventListener("words", this.#speak);
       await this.#speak();
       this.#tell();
     } catch (error) {
-      await this.#fail(error);
+      if (tocsin === this.#tocsin) await this.#fail(error);
     }
   }
 

@@ -37,7 +37,11 @@ function row(entry, t) {
  */
 export async function showHistory(place, t, ask) {
   const again = (words) => {
-    const button = h("button", { class: "button quiet", type: "button", onclick: () => busy(button, () => showHistory(place, t, ask)) }, words);
+    const button = h("button", { class: "button quiet again", type: "button", onclick: () => busy(button, async () => {
+      await showHistory(place, t, ask);
+      // The one that was pressed has made way.
+      place.querySelector(".again").focus();
+    }) }, words);
     return button;
   };
   try {

@@ -52,7 +52,11 @@ export async function showLatest(place, t) {
     if (alerts.length) showExample(alerts[0]);
     place.replaceChildren(...(alerts.length ? list(alerts, t, names) : [h("p", { class: "empty" }, t("home.latest_none"))]));
   } catch (error) {
-    const again = h("button", { class: "button", type: "button", onclick: () => busy(again, () => showLatest(place, t)) }, t("again"));
+    const again = h("button", { class: "button", type: "button", onclick: () => busy(again, async () => {
+      await showLatest(place, t);
+      // It has made way for what was asked for, or for another.
+      place.querySelector("a, button")?.focus();
+    }) }, t("again"));
     place.replaceChildren(h("div", { class: "empty", role: "alert" },
       h("p", {}, `${t("home.latest_failed")} ${told(t, error)}`), again));
   } finally {

@@ -56,7 +56,7 @@ function subscribing({ tocsin, words }, story, close, explain) {
     h("p", {}, story ? t("panel.follow", { story: storyName(story) }) : t("panel.lead", { site: site.name })),
     h("div", { class: "topics" }, ...topics.elements), total,
     site.consent && ticked(agrees, `${site.consent.text} ${t("panel.consent")}`),
-    problem, h("div", { class: "row" }, yes, button(t("panel.no"), close)), next)];
+    h("div", { class: "row" }, problem, yes, button(t("panel.no"), close)), next)];
 }
 
 export const denial = ({ t }) => [h("p", {}, t("denied.text")), h("p", {}, t("denied.how"))];

@@ -37,12 +37,15 @@ function showState(tocsin, t) {
   const view = tocsin.state === "subscribed" ? "on" : "off";
   if (view === shown) return;
   shown = view;
+  const subscribing = $("#subscribe").contains(document.activeElement);
   showView(view);
   if (view === "off") return place(tocsin, "#subscribe", "tocsin-subscribe");
   $("#ended").hidden = true;
   place(tocsin, "#preferences", "tocsin-preferences");
   showStory(tocsin, t);
   showHistory($("#history-list"), t, () => tocsin.history());
+  // The button of the panel has made way; while the panel is open, nothing outside it takes the focus.
+  if (subscribing) requestAnimationFrame(() => $("#choices-heading").focus());
 }
 
 function ended(heading, text) {
@@ -103,10 +106,18 @@ async function connect(t) {
   }
 }
 
+function connectAgain(t) {
+  return busy($("#again"), async () => {
+    await connect(t);
+    // The button was away meanwhile, and its focus with it.
+    $(shown ? "#main" : "#again").focus();
+  });
+}
+
 async function start() {
   const words = await pageWords().catch(() => null);
   // What the page says then is on it from the server.
-  $("#again").addEventListener("click", () => (words ? busy($("#again"), () => connect(words.t)) : location.reload()));
+  $("#again").addEventListener("click", () => (words ? connectAgain(words.t) : location.reload()));
   if (words) await connect(words.t);
   else showView("failed");
 }

@@ -35,6 +35,7 @@ export function quietPart(words, site, save) {
   const { t } = words;
   let last = { start: "22:00", end: "07:00", wake_for: null, then: "defer" };
   let timer;
+  let typed = {};
   const set = (patch) => save((now) => inZone(now, { quiet_hours: patch && { ...(!now.quiet_hours && last), ...patch } }));
 
   // A clock field changes with every digit: what is saved is what stands there when the reader pauses.
@@ -42,7 +43,11 @@ export function quietPart(words, site, save) {
     clearTimeout(timer);
     const same = start.value === end.value;
     say(wrong, same ? t("quiet.same") : "");
-    if (value && !same) timer = setTimeout(() => set({ [name]: value }), 400);
+    typed[name] = value;
+    if (value && !same) timer = setTimeout(() => {
+      set(typed);
+      typed = {};
+    }, 400);
   } });
   const [start, end] = ["start", "end"].map(clock);
   const wrong = live("problem");

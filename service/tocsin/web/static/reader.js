@@ -22,10 +22,18 @@ async function connect(t) {
   }
 }
 
+function connectAgain(t) {
+  return busy($("#again"), async () => {
+    await connect(t);
+    // The button was away meanwhile, and its focus with it.
+    $($("#failed").hidden ? "#main" : "#again").focus();
+  });
+}
+
 async function start() {
   const words = await pageWords().catch(() => null);
   // What the page says then is on it from the server.
-  $("#again").addEventListener("click", () => (words ? busy($("#again"), () => connect(words.t)) : location.reload()));
+  $("#again").addEventListener("click", () => (words ? connectAgain(words.t) : location.reload()));
   if (!words) {
     $(".latest").hidden = true;
     return show("failed");

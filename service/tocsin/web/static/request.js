@@ -43,7 +43,7 @@ export async function request(url, { method, token, body, type = "application/js
     response = await fetch(url, { method, headers: sent, body: body && JSON.stringify(body), credentials: "omit", cache: "no-cache", signal });
     text = response.ok && (await response.text());
   } catch {
-    const title = signal.aborted ? "No answer came in time" : "The service cannot be reached";
+    const title = signal.aborted ? "No answer in time" : "The service cannot be reached";
     throw new ProblemError({ code: "network", title, detail: "Check the connection and try again." });
   }
   if (!response.ok) throw await problemOf(response);

@@ -1,24 +1,14 @@
 // Stories that are followed or muted. The service knows their ids; their names are what pages told this browser.
 
-const NAMES = "tocsin:stories";
+const names = new Map();
 
-function names() {
-  try {
-    return JSON.parse(localStorage.getItem(NAMES)) ?? {};
-  } catch {
-    return {};
-  }
-}
+export const nameStory = (id, name) => name && names.set(id, name);
 
-export function nameStory(id, name) {
-  const known = names();
-  if (!name || known[id] === name) return;
-  try {
-    localStorage.setItem(NAMES, JSON.stringify({ ...known, [id]: name }));
-  } catch { /* the id will have to do */ }
-}
+export const storyName = (id) => names.get(id) ?? id.replaceAll("-", " ");
 
-export const storyName = (id) => names()[id] ?? id.replaceAll("-", " ");
+/** Of the stories on a list alone: what else somebody reads about is kept nowhere. */
+export const namesFor = ({ followed_stories: followed, muted_stories: muted }) =>
+  [...names].filter(([id]) => hasStory(followed, id) || hasStory(muted, id));
 
 /** Those that hold now: `[{story, until}]`. */
 export const stories = (choices) => (choices ?? [])

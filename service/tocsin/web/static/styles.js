@@ -38,9 +38,10 @@ button:hover { border-color: var(--ink); }
 a { color: var(--accent); }
 details, dialog { max-width: 36rem; }
 
-dialog { width: calc(100vw - 2rem); max-height: calc(100dvh - 2rem); padding: 0 1.5rem 1.5rem; border: 1px solid var(--rule); border-radius: var(--radius); background: var(--paper); color: var(--ink); }
+dialog { scroll-padding: 4rem 0 9rem; width: calc(100vw - 2rem); max-height: calc(100dvh - 2rem); padding: 0; border: 1px solid var(--rule); border-radius: var(--radius); background: var(--paper); color: var(--ink); }
+dialog > div { padding: 0 1.5rem 1.5rem; }
 dialog::backdrop { background: #140f0a8c; }
-.head { position: sticky; top: 0; z-index: 1; display: flex; justify-content: space-between; padding: 1rem 0 .5rem; background: var(--paper); }
+dialog > .head { position: sticky; top: 0; z-index: 1; display: flex; justify-content: space-between; padding: 1rem 1.5rem .5rem; background: var(--paper); }
 h2, legend { margin: .5rem 0; font-family: var(--tocsin-heading-font, inherit); font-size: 1.25rem; font-weight: 700; }
 h2 { line-height: 1.2; }
 
@@ -67,7 +68,7 @@ legend + * { clear: both; }
 ul { list-style: none; padding: 0; }
 ul li { display: flex; justify-content: space-between; align-items: center; border-bottom: 1px solid var(--rule); }
 ol { padding-inline-start: 1.375rem; }
-.status { position: sticky; bottom: 0; padding: .5rem 0; background: var(--paper); }
+.status, form > .row { position: sticky; bottom: 0; padding: .5rem 0; background: var(--paper); }
 
 @media (max-width: 40rem) {
   dialog { width: 100%; max-width: 100%; margin: auto 0 0; border-radius: 1rem 1rem 0 0; }

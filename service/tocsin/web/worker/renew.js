@@ -16,7 +16,7 @@ async function renew({ oldSubscription, newSubscription }) {
     applicationServerKey: keyBytes(site.application_server_key),
   });
   const registered = await register(subscription.toJSON(), record);
-  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent });
+  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent, names: record.names });
 }
 
 /** The preferences go along: where the service knows the old one no more, they are all that is left of them. */
