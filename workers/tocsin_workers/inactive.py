@@ -47,6 +47,5 @@ async def _end(store: Store, addresses: Sequence[Address], inactive_days: int, n
             continue
         # Looked at again: it may have come back since.
         if kept and kept.address == address and 0 < kept.seen < day_of(now_ms) - inactive_days:
-            await store.subscriptions.delete(kept, now_ms)
-            ended += 1
+            ended += await store.subscriptions.delete(kept, now_ms)
     return ended
