@@ -108,13 +108,13 @@ async def _add(call: Call[Registration], subscription: Subscription, seen: Seen,
 
 async def _repeat(call: Call[Registration], kept: Kept, subscription: Subscription, among: Preferences | None) -> Kept:
     """The same browser again: its `auth` secret, which only it and we know, is proof enough; or its token is."""
-    services, store = call.services, call.services.store
+    store = call.services.store
     if not hmac.compare_digest(kept.record.auth, subscription.auth) and not await _proves(call, kept):
         raise Conflict("this endpoint is registered with other keys; send its token to replace them")
     record = kept.record
-    # An endpoint belongs to the key that it was made with: one that is known keeps it, while it is in force.
-    known = services.keys.of(record.vapid_key_id) and call.body.application_server_key is None
-    key_id = record.vapid_key_id if known else _key_id(call)
+    # An endpoint belongs to the key that it was made with, also where that is not here any more: with another one the
+    # push service refuses it, and whoever subscribes with another one gets another endpoint.
+    key_id = record.vapid_key_id if call.body.application_server_key is None else _key_id(call)
     if (record.p256dh, record.auth, record.vapid_key_id) != (subscription.p256dh, subscription.auth, key_id):
         kept = await store.subscriptions.set_keys(kept, subscription, key_id)
     return await prefer(call, kept, call.body.preferences, "preferences.", among)
