@@ -67,6 +67,9 @@ async def test_each_is_sent_to_with_the_key_it_subscribed_with(
         retire(file, older)
         path = f"/v1/subscriptions/{old['id']}/test"
         assert_problem(await served.call("POST", path, headers=bearer(old["token"])), 409, "conflict")
+        # The same endpoint again is still that of the old key: with the present one it would be refused.
+        assert (await served.register(old["subscription"])).status == 200
+        assert_problem(await served.call("POST", path, headers=bearer(old["token"])), 409, "conflict")
         # It heals on its next visit: another key is another endpoint.
         named = {"id": old["id"], "token": old["token"]}
         healed = await register(served, simulator, new_key, replaces=named)

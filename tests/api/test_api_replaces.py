@@ -119,6 +119,20 @@ async def test_healing_is_not_counted_as_new(api: Served, settings: Settings, si
         assert_problem(await served.register(await a_browser(served, simulator)), 429, "too_many_requests")
 
 
+async def test_healing_without_end_is_counted(api: Served, settings: Settings, simulator: SimulatorClient) -> None:
+    """Each time its id is another, so no limit by id holds it; at another push service it takes a new number."""
+    async with serve(changed(settings, subscribe_rate="1/day")) as served:
+        last = (await served.register(await a_browser(served, simulator))).json
+        elsewhere = await served.register(await a_browser(served, simulator, "mozilla"), replaces=named(last))
+        assert_problem(elsewhere, 429, "too_many_requests")
+        for _ in range(10):
+            last = (await served.register(await a_browser(served, simulator), replaces=named(last))).json
+        too_many = await served.register(await a_browser(served, simulator), replaces=named(last))
+        assert_problem(too_many, 429, "too_many_requests")
+        assert (await read(served, last)).status == 200
+        assert sum((await served.store.numbers.bounds()).values()) == 1
+
+
 async def test_a_site_says_what_it_asks(api: Served, settings: Settings) -> None:
     site = (await api.call("GET", "/v1/site")).json
     assert (site["receipts"], site["consent"]) == ("aggregate", None)

@@ -1,6 +1,7 @@
 """`tocsin subscriptions`: nothing is half taken over, nothing is lost on the way out, who is erased is gone."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ WRONG = {
     "no such key": (whole("b", vapid_key_id="00000000"), "line 2: vapid_key_id"),
     "another's id": (whole("b", id="A" * 22), "line 2: id"),
     "no moment": (whole("b", created_at="2026-01-01"), "line 2: created_at"),
+    "a moment to come": (whole("b", created_at="9999-12-31T23:59:59Z"), "line 2: created_at"),
+    "a consent to come": (
+        whole("b", consent={"text_version": "1", "given_at": "2200-01-01T00:00:00Z"}),
+        "line 2: consent.given_at",
+    ),
+    "nested deep": ('{"endpoint": ' + "[" * 900 + "]" * 900 + "}", "line 2: it"),
+    "half a character": (json.dumps(whole("b", id="\ud800")), "line 2: it"),
     "without end": ("x" * 70_000, "line 2"),
 }
 
@@ -138,3 +146,15 @@ async def test_they_are_counted(tocsin: Commands) -> None:
     await take(tocsin, *(bare(str(number)) for number in range(120)))
     assert (await tocsin("subscriptions", "count", "--json")).json["by_push_service"] == {"fcm": 120}
     assert "120" in (await tocsin("subscriptions", "count")).out
+
+
+async def test_what_can_be_read_once_is_refused(tocsin: Commands, store: Store, tmp_path: Path) -> None:
+    """All lines are read before any is kept, and a pipe is empty then."""
+    await tocsin("keys", "vapid", "show")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    ran = await tocsin("subscriptions", "import", str(pipe))
+
+    assert (ran.code, "FILE" in ran.err) == (2, True)
+    assert await store.numbers.counts() == {}

@@ -19,7 +19,7 @@ from tocsin.store.activity import DAY_MS, day_of
 from tocsin.store.failures import Failure
 from tocsin.store.store import Store
 from tocsin_workers import mend
-from tocsin_workers.inactive import end_inactive
+from tocsin_workers.inactive import STORM, STORM_DAYS, end_inactive
 from tocsin_workers.trim import trim
 
 TODAY = day_of(milliseconds(clock.now()))
@@ -92,6 +92,37 @@ async def test_a_push_services_word_outlasts_the_ledger(store: Store, monkeypatc
     since = day_of(milliseconds(began_at)) * DAY_MS
     assert await end_inactive(store, 180, since + 180 * DAY_MS) == 1
     assert await left(store) == {0}
+
+
+async def test_half_of_all_at_once_have_some_weeks_more(store: Store) -> None:
+    """The clock jumped, the service was away for half a year, or its store came out of a backup."""
+    for number in range(STORM):
+        await add(store.subscriptions, a_subscription(f"browser-{number}"), now_ms=NOW_MS)
+    away = 200
+
+    assert await end_inactive(store, 180, in_days(away)) == 0
+    # A clock that was set right leaves nothing behind, nor does one that jumps to and fro.
+    assert await end_inactive(store, 180, in_days(1)) == 0
+    assert await end_inactive(store, 180, in_days(away + STORM_DAYS)) == 0
+    assert await end_inactive(store, 180, in_days(away)) == 0
+    # Some come back, and the others have their time all the same.
+    reader = await store.subscriptions.get(a_subscription("browser-7").digest)
+    assert reader
+    await store.activity.seen(reader.address, reader.packed, TODAY + away + 1)
+    assert await end_inactive(store, 180, in_days(away + STORM_DAYS - 1)) == 0
+    assert len(await left(store)) == STORM
+
+    assert await end_inactive(store, 180, in_days(away + STORM_DAYS)) == STORM - 1
+    assert await left(store) == {reader.address.number}
+
+
+async def test_a_clock_that_goes_back_makes_nobody_silent(store: Store) -> None:
+    kept = await add(store.subscriptions, a_subscription("reader"), now_ms=NOW_MS)
+
+    await store.activity.seen(kept.address, kept.packed, TODAY - 1_000)
+
+    assert (await store.activity.days("fcm.0"))[0] == TODAY
+    assert await end_inactive(store, 180, NOW_MS) == 0
 
 
 async def test_it_is_looked_for_once_an_hour(store: Store) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from store_sound import (
+    AFTER_REST_MS,
     KEY_ID,
     LATER_MS,
     NONE_KEPT,
@@ -198,3 +199,30 @@ async def test_a_consent_goes_with_its_browser_and_no_further(store: Store) -> N
     assert await store.server.redis.keys("*:consents") == []
     again = await store.subscriptions.add(OLD, WORLD, KEY_ID, LATER_MS, NONE_KEPT)
     assert again.consent is None
+
+
+async def test_who_moved_keeps_its_number_from_a_deletion_that_comes_late(store: Store) -> None:
+    """The call that deletes had read the old endpoint's record before the move was done."""
+    old = await with_everything(store)
+    moved = await store.subscriptions.move(old, NEW, KEY_ID)
+    assert moved
+
+    assert not await store.subscriptions.delete(old, NOW_MS)
+
+    await add(store.subscriptions, a_subscription("next"), now_ms=AFTER_REST_MS)
+    assert await store.subscriptions.get(NEW.digest) == moved
+    assert len(await assert_sound(store)) == 2
+
+
+async def test_who_moved_keeps_its_number_from_a_reservation_that_nobody_ended(store: Store) -> None:
+    """The process that registered the old endpoint died before it said that it was done."""
+    old = await with_everything(store)
+    reserved = {str(old.address.number): f"{NOW_MS}:{OLD.digest.hex()}"}
+    await store.server.redis.hset("{numbers:fcm}:reserved", mapping=reserved)
+    assert await store.subscriptions.move(old, NEW, KEY_ID)
+
+    await store.subscriptions.mend(LATER_MS)
+
+    assert await store.numbers.counts() == {"fcm": 1}
+    assert len(await assert_sound(store)) == 1
+    assert await store.numbers.stale_reservations(LATER_MS) == []

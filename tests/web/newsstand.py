@@ -26,8 +26,11 @@ SUBSCRIBING = f"""(() => {{
   const endpoint = "https://fcm.googleapis.com/send/" + location.port + "-" + (self.tocsinRound ?? "");
   const keys = {{ p256dh: "{base64url(POINT)}", auth: "{base64url(bytes(16))}" }};
   let current = null;
+  const decoded = (key) => atob(key.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = (key) => typeof key === "string" ? Uint8Array.from(decoded(key), (char) => char.charCodeAt(0)) : key;
   const made = (key) => ({{
-    endpoint, options: {{ applicationServerKey: key }}, toJSON: () => ({{ endpoint, expirationTime: null, keys }}),
+    endpoint, options: {{ applicationServerKey: bytes(key).buffer }},
+    toJSON: () => ({{ endpoint, expirationTime: null, keys }}),
     unsubscribe: async () => {{ current = null; return true; }},
   }});
   PushManager.prototype.subscribe = async ({{ applicationServerKey }}) => (current ??= made(applicationServerKey));

@@ -122,6 +122,9 @@ async def test_on_a_phone_the_button_of_the_panel_is_in_sight_from_the_start(
             await page.keyboard.press("Tab")
         sport = panel.get_by_role("radiogroup", name="Sport").get_by_role("radio", name="Off")
         await expect(sport).to_be_focused()
-        focused, buttons = await sport.bounding_box(), await panel.get_by_text("Choose at least one topic.").bounding_box()
+        focused, buttons = (
+            await sport.bounding_box(),
+            await panel.get_by_text("Choose at least one topic.").bounding_box(),
+        )
         assert focused and buttons
         assert focused["y"] + focused["height"] <= buttons["y"]

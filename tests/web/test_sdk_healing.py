@@ -11,6 +11,9 @@ from sdk_page import SdkPage, sdk_page
 from api.api_served import Served
 from browsers import needs_chromium
 from samples import POINT, base64url
+from tocsin.push import vapid_keys
+from tocsin.push.vapid import read_private
+from tocsin.push.vapid_files import install, rotate
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -53,6 +56,29 @@ async def test_a_subscription_that_changed_is_made_anew_with_all_its_preferences
         assert await visit(reader) == "subscribed"
         assert (await reader.played())["made"] == made
         assert len(await reader.asked()) == 1
+
+
+async def test_a_page_that_is_open_over_a_rotation_names_the_key_it_subscribed_with(
+    sdk_api: Served, shared_chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the present key the push service would refuse each alert until the next visit."""
+    monkeypatch.setattr(vapid_keys, "LOOK_SECONDS", 0)
+    settings, before = sdk_api.settings, sdk_api.services.keys.present
+    pem = read_private(settings.vapid_file)
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        await reader.show("")
+        assert await reader.page.evaluate(STATE) == "unsubscribed"
+        try:
+            assert rotate(settings.vapid_file, settings.vapid_subject).key_id != before.key_id
+            await reader.subscribe(CHOSEN)
+            record = await reader.record()
+            assert record is not None
+            export = f"/v1/subscriptions/{record['id']}/export"
+            told = await sdk_api.call("GET", export, headers={"Authorization": f"Bearer {record['token']}"})
+            assert told.json["vapid_key_id"] == base64url(before.key_id)
+        finally:
+            install(pem, settings.vapid_file, settings.vapid_subject)
+            assert sdk_api.services.keys.present.key_id == before.key_id
 
 
 async def test_a_service_that_forgot_a_browser_is_told_again(sdk_api: Served, shared_chromium: Browser) -> None:

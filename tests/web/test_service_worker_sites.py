@@ -15,6 +15,9 @@ from browsers import needs_chromium
 from samples import an_alert
 from tocsin import clock
 from tocsin.domain.subscriptions import parse_public_id
+from tocsin.push import vapid_keys
+from tocsin.push.vapid import read_private
+from tocsin.push.vapid_files import install, rotate
 from tocsin.settings import Settings
 from tocsin.store.store import Store
 from tocsin.store.subscriptions import Kept
@@ -44,6 +47,14 @@ JOURNAL = """async () => {
   const cache = await caches.open("tocsin");
   const { url } = (await cache.keys()).find((each) => each.url.endsWith("_tocsin/journal"));
   return (await cache.match(url)).text();
+}"""
+RENEWED = """async () => {
+  const work = [];
+  ExtendableEvent.prototype.waitUntil = (promise) => { work.push(promise); };
+  const event = new ExtendableEvent("pushsubscriptionchange");
+  Object.defineProperty(event, "newSubscription", { value: self.renewed });
+  self.dispatchEvent(event);
+  await Promise.all(work);
 }"""
 UNSUBSCRIBED = """async () => {
   const cache = await caches.open("tocsin");
@@ -199,6 +210,31 @@ async def test_an_alert_that_its_correction_replaces_was_not_closed_by_its_reade
         told = await reader.page.evaluate(JOURNAL)
         assert f"{first} closed" not in told
         assert f"{second} closed" in told
+
+
+async def test_a_subscription_that_the_browser_renewed_by_itself_has_the_key_of_the_one_before(
+    browser: BrowserContext, plain: Newsstand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vapid_keys, "LOOK_SECONDS", 0)
+    settings, before = plain.services.settings, plain.services.keys.present
+    pem = read_private(settings.vapid_file)
+    async with reading(browser, plain.site, subscribe) as reader:
+        try:
+            rotate(settings.vapid_file, settings.vapid_subject)
+            await reader.worker.evaluate("self.tocsinRound = 3")
+            await reader.worker.evaluate(SUBSCRIBING)
+            made = f"self.registration.pushManager.subscribe({{ applicationServerKey: '{before.public_key}' }})"
+            await reader.worker.evaluate(f"(async () => {{ self.renewed = await {made}; }})()")
+            await reader.worker.evaluate(
+                "() => { PushManager.prototype.subscribe = async () => { throw new Error('it has one'); }; }"
+            )
+            await reader.worker.evaluate(RENEWED)
+            found = await plain.services.store.subscriptions.get(parse_public_id((await reader.kept())["id"]) or b"")
+            assert found is not None
+            assert found.record.endpoint.endswith("-3")
+            assert found.record.vapid_key_id == before.key_id
+        finally:
+            install(pem, settings.vapid_file, settings.vapid_subject)
 
 
 async def test_a_receipt_waits_in_an_event_of_its_own(browser: BrowserContext, plain: Newsstand) -> None:

@@ -27,5 +27,5 @@ async def prove(store: Store, named: str, token: str | None) -> Kept:
 
 async def note_seen(store: Store, kept: Kept) -> None:
     """That the browser called; written once a day."""
-    if kept.seen != (today := day_of(clock.milliseconds(clock.now()))):
+    if kept.seen < (today := day_of(clock.milliseconds(clock.now()))):
         await store.activity.seen(kept.address, kept.packed, today)

@@ -74,13 +74,16 @@ async def change_preferences(call: Call[PreferencesPatch]) -> web.Response:
 async def delete(call: Call[BaseModel]) -> web.Response:
     """Nothing about this browser is held any more but lines of the store's log, which `store.log` sees to."""
     store, now_ms = call.services.store, clock.milliseconds(clock.now())
-    if address := await _quarantined(call):
+    address = await _quarantined(call)
+    if address is not None:
         # The push service called it gone; an operator must not be able to bring it back now.
-        await store.subscriptions.delete_quarantined(address, now_ms)
+        deleted = await store.subscriptions.delete_quarantined(address, now_ms)
     else:
         kept = await proven(call)
-        await store.subscriptions.delete(kept, now_ms)
-        await call.services.prekeys.drop(kept.address)
+        address, deleted = kept.address, await store.subscriptions.delete(kept, now_ms)
+    if not deleted:
+        raise NotFound("this subscription was replaced or deleted by another call; look at what there is now")
+    await call.services.prekeys.drop(address)
     return web.Response(status=204)
 
 

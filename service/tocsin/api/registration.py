@@ -18,6 +18,9 @@ from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Subscription, parse_public_id, public_id
 from tocsin.store.subscriptions import Kept, Seen
 
+# A subscription changes a few times a year; a page and its worker may tell of it at once.
+MOVE_RATE = "10/hour"
+
 
 async def register(call: Call[Registration]) -> web.Response:
     store, settings = call.services.store, call.services.settings
@@ -26,9 +29,8 @@ async def register(call: Call[Registration]) -> web.Response:
     call.body.preferences.check_topics(topics, "preferences.")
     check_consent(call.body.consent, settings)
     _key_id(call)
-    # Whoever takes the place of one who is there makes no more of them, however many heal behind one address.
-    if seen.kept is None and await _replaced(call, subscription) is None:
-        await _count_address(call)
+    if seen.kept is None:
+        await _count(call, subscription, await _replaced(call, subscription))
     looks = iter([seen])
 
     async def keep() -> tuple[Kept, int]:
@@ -81,8 +83,15 @@ async def _replaced(call: Call[Registration], subscription: Subscription) -> Kep
     return await store.subscriptions.come_back(digest)
 
 
-async def _count_address(call: Call[Registration]) -> None:
+async def _count(call: Call[Registration], subscription: Subscription, old: Kept | None) -> None:
+    """Whoever takes the place of one who is there makes no more of them, however many heal behind one address. But it
+    has a new id each time and may bring new preferences, which are kept for good, so it is counted by its number; a
+    number at another push service is a new one."""
     services = call.services
+    if old is not None and old.address.push_service == subscription.endpoint.push_service:
+        if services.settings.subscribe_rate != "off":
+            await services.rates.hit(MOVE_RATE, "move", f"{old.address.push_service}:{old.address.number}")
+        return
     trusted = services.settings.trusted_proxies
     address = client_address(call.request, trusted)
     await services.rates.hit(services.settings.subscribe_rate, "subscribe", counted_as(address))
@@ -108,13 +117,13 @@ async def _add(call: Call[Registration], subscription: Subscription, seen: Seen,
 
 async def _repeat(call: Call[Registration], kept: Kept, subscription: Subscription, among: Preferences | None) -> Kept:
     """The same browser again: its `auth` secret, which only it and we know, is proof enough; or its token is."""
-    services, store = call.services, call.services.store
+    store = call.services.store
     if not hmac.compare_digest(kept.record.auth, subscription.auth) and not await _proves(call, kept):
         raise Conflict("this endpoint is registered with other keys; send its token to replace them")
     record = kept.record
-    # An endpoint belongs to the key that it was made with: one that is known keeps it, while it is in force.
-    known = services.keys.of(record.vapid_key_id) and call.body.application_server_key is None
-    key_id = record.vapid_key_id if known else _key_id(call)
+    # An endpoint belongs to the key that it was made with, also where that is not here any more: with another one the
+    # push service refuses it, and whoever subscribes with another one gets another endpoint.
+    key_id = record.vapid_key_id if call.body.application_server_key is None else _key_id(call)
     if (record.p256dh, record.auth, record.vapid_key_id) != (subscription.p256dh, subscription.auth, key_id):
         kept = await store.subscriptions.set_keys(kept, subscription, key_id)
     return await prefer(call, kept, call.body.preferences, "preferences.", among)

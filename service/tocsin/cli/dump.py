@@ -3,6 +3,7 @@ it, or the same under `subscription`, with what else is known of the browser."""
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from tocsin import clock
 from tocsin.cli.opened import invalid
 from tocsin.domain.consent import MAX_VERSION, Consent
-from tocsin.domain.errors import Fault, Invalid
+from tocsin.domain.errors import Fault, Invalid, Malformed
 from tocsin.domain.preferences import Preferences, PreferencesPatch
 from tocsin.domain.subscriptions import PushSubscription, Subscription, encode_base64url, public_id
 from tocsin.settings import Settings
@@ -22,6 +23,8 @@ from tocsin.store.subscriptions import Kept
 # A line of 2,048 characters of endpoint with all preferences has a tenth of this.
 MAX_LINE = 65_536
 _BARE = ("endpoint", "expirationTime", "keys")
+# Another machine's clock may be ahead of ours.
+_AHEAD_SECONDS = 86_400
 KeyId = Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
 
 
@@ -81,13 +84,16 @@ class Rules:
             subscription,
             line.preferences.applied_to(self.defaults, self.defaults, "preferences."),
             key_id,
-            _seconds(line.created_at) if line.created_at else None,
-            Consent(_seconds(given.given_at), given.text_version) if given else None,
+            _seconds(line.created_at, "created_at") if line.created_at else None,
+            Consent(_seconds(given.given_at, "consent.given_at"), given.text_version) if given else None,
         )
 
 
 def lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, with their numbers. Raises Invalid for one without end."""
+    """The lines that are not empty, with their numbers. Raises Invalid for one without end, and for what is no file:
+    it is read twice, and a pipe would be empty by then."""
+    if not file.is_file():
+        raise Invalid.at("FILE", "is no file that can be read twice: save the lines in one first")
     with file.open("rb") as opened:
         number = 0
         while text := opened.readline(MAX_LINE + 1):
@@ -133,11 +139,19 @@ def _parse(text: bytes) -> Line:
     try:
         return Line.model_validate_json(json.dumps(found))
     except ValidationError as error:
-        raise invalid(error) from None
+        with suppress(Malformed):  # nested too deep, or half a character: its message is about an API's body
+            raise invalid(error) from None
+        raise Invalid.at("it", "is not JSON") from None
+    except RecursionError:
+        raise Invalid.at("it", "is not JSON") from None
 
 
-def _seconds(moment: datetime) -> int:
-    return max(0, clock.milliseconds(moment) // 1000)
+def _seconds(moment: datetime, field: str) -> int:
+    """Since 1970. Raises Invalid for the future, which no record has room for."""
+    seconds = clock.milliseconds(moment) // 1000
+    if seconds > clock.milliseconds(clock.now()) // 1000 + _AHEAD_SECONDS:
+        raise Invalid.at(field, "is in the future")
+    return max(0, seconds)
 
 
 def _moment(seconds: int) -> str:

@@ -208,11 +208,12 @@ async def _erase(digests: dict[str, bytes]) -> list[str]:
             if address is None:
                 continue
             if kept:
-                await store.subscriptions.delete(kept, _now_ms())
+                deleted = await store.subscriptions.delete(kept, _now_ms())
             else:
-                await store.subscriptions.delete_quarantined(address, _now_ms())
-            await prekeys.drop(address)
-            erased.append(text)
+                deleted = await store.subscriptions.delete_quarantined(address, _now_ms())
+            if deleted:
+                await prekeys.drop(address)
+                erased.append(text)
         await prekeys.close()
     return erased
 

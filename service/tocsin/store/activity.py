@@ -16,6 +16,7 @@ from tocsin.store.shards import shard_key, shard_keys
 
 DAY_MS = 86_400_000
 _DAY = struct.Struct("<H")
+_STORM = "{site}:inactive-storm"
 _SHARDS_AT_ONCE = 100
 
 
@@ -38,7 +39,7 @@ class Activity:
         self._ledgers = ledgers
 
     async def seen(self, address: Address, packed: bytes, day: int) -> None:
-        """The browser of this record called; nothing where another stands there by now."""
+        """The browser of this record called; nothing where another stands there by now, or a later day."""
         keys = shard_keys(address.shard, "records", "seen")
         await self._server.run("note_seen", keys, address.slot, packed, pack_day(day))
 
@@ -70,3 +71,13 @@ class Activity:
             at = address.slot * _DAY.size
             row = await self._server.redis.getrange(shard_key(address.shard, "seen"), at, at + _DAY.size - 1)
         return unpack_day(row)
+
+    async def storm(self) -> int | None:
+        """The day on which it was noticed that suspiciously many are silent; None where they are not."""
+        async with answering():
+            day = await self._server.redis.get(_STORM)
+        return None if day is None else int(day)
+
+    async def note_storm(self, day: int | None) -> None:
+        async with answering():
+            await (self._server.redis.unlink(_STORM) if day is None else self._server.redis.set(_STORM, day))

@@ -234,15 +234,19 @@ class Subscriptions:
             raise Changed(_CHANGED)
         return replace(kept, consent=kept.consent or old.consent)
 
-    async def delete(self, kept: Kept, now_ms: int) -> None:
-        """No request to this browser starts after this."""
+    async def delete(self, kept: Kept, now_ms: int) -> bool:
+        """No request to this endpoint starts after this. False where its browser is not here by it any more: it has
+        another endpoint by now and with it another id, and its number is in use; or another call deleted it."""
         digest, packed = kept.record.digest, kept.packed
-        while packed and not await self._drop(kept.address, packed, digest):
+        while not await self._drop(kept.address, packed, digest):
             if await self._moves.finish(kept.address):
-                return  # it has another endpoint by now, and with it another id
+                return False
             # It got other keys or was called gone since: with its index entry gone it could never be deleted again.
             packed = await self._packed(kept.address, digest)
+            if not packed:
+                return False
         await self.forget(kept.address, digest, now_ms)
+        return True
 
     async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
         """The rest of a deletion: what stands by the number, index entry, number, and the note that they are to be
@@ -289,8 +293,17 @@ class Subscriptions:
         if packed := await self._packed(address, left.digest):  # what is not there now will not come
             await self._drop(address, packed, left.digest)
             await self.forget(address, left.digest, now_ms)
+        if await self._is_taken(address):  # by the same browser with another endpoint, see `move`
+            await self._numbers.settled(left.push_service, left.number)
+            return False
         await self._give_up(address, now_ms)
         return True
+
+    async def _is_taken(self, address: Address) -> bool:
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for key in shard_keys(address.shard, "records", "quarantine"):
+                pipe.hexists(key, str(address.slot))
+            return any(await pipe.execute())
 
     async def records(self, shard: str) -> dict[int, bytes]:
         """All of a shard, packed, by slot."""

@@ -1,4 +1,5 @@
 // One browser's subscription as the service holds it.
+import { keyOf } from "./browser.js";
 import { ProblemError, request } from "./request.js";
 import { recordOf } from "./record.js";
 import { namesFor, nameStory } from "./stories.js";
@@ -42,7 +43,7 @@ export class Account {
   async register(subscription, { preferences, consent, old }, site) {
     const { id, token, endpoint } = old ?? {};
     const same = endpoint === subscription.endpoint;
-    const body = { subscription: subscription.toJSON(), preferences };
+    const body = { subscription: subscription.toJSON(), application_server_key: keyOf(subscription), preferences };
     if (id && !same) body.replaces = { id, token };
     const version = consent && site.consent?.text_version;
     if (consent !== undefined && site.consent) body.consent = version ? { text_version: version } : null;

@@ -43,10 +43,15 @@ export async function worker(base, given) {
 
 /** @param {PushSubscription} subscription @param {string} key  base64url */
 export function isMadeWith(subscription, key) {
-  const theirs = subscription.options?.applicationServerKey;
-  if (!theirs) return true;
-  const text = btoa(String.fromCharCode(...new Uint8Array(theirs)));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "") === key;
+  return [undefined, key].includes(keyOf(subscription));
+}
+
+/** The key that it was made with, where the browser tells: a page that is open since before a rotation has the old one. */
+export function keyOf(subscription) {
+  const key = subscription.options?.applicationServerKey;
+  if (!key) return undefined;
+  const text = btoa(String.fromCharCode(...new Uint8Array(key)));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** @param {ServiceWorkerRegistration} registration @param {string} key @param {boolean} [fresh]  never the one there is */

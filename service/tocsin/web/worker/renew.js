@@ -5,6 +5,14 @@ function keyBytes(base64url) {
   return Uint8Array.from(binary, (char) => char.charCodeAt(0));
 }
 
+/** The key that it was made with: one that the browser gives by itself has that of the one before, whatever is present now. */
+function keyOf(subscription) {
+  const key = subscription.options?.applicationServerKey;
+  if (!key) return undefined;
+  const text = btoa(String.fromCharCode(...new Uint8Array(key)));
+  return text.replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+
 /** Not for the subscription of somebody else, in whose worker we are, and not for a reader who has left. */
 async function renew({ oldSubscription, newSubscription }) {
   const record = await kept(RECORD);
@@ -15,13 +23,14 @@ async function renew({ oldSubscription, newSubscription }) {
     userVisibleOnly: true,
     applicationServerKey: keyBytes(site.application_server_key),
   });
-  const registered = await register(subscription.toJSON(), record);
+  const registered = await register(subscription, record);
   await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent, names: record.names });
 }
 
 /** The preferences go along: where the service knows the old one no more, they are all that is left of them. */
 async function register(subscription, record) {
-  const post = (body) => answered("v1/subscriptions", { method: "POST", body: { subscription, ...body } });
+  const whose = { subscription: subscription.toJSON(), application_server_key: keyOf(subscription) };
+  const post = (body) => answered("v1/subscriptions", { method: "POST", body: { ...whose, ...body } });
   if (!record.token) return post({});
   const replaces = { id: record.id, token: record.token };
   try {
