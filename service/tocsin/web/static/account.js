@@ -31,7 +31,7 @@ export class Account {
 
   async ask(method, path = "", options = {}) {
     const { id, token } = this.record ?? {};
-    if (!id) throw new ProblemError({ code: "not_subscribed", title: "Not subscribed" });
+    if (!id) throw new ProblemError({ code: "not_subscribed" });
     return request(new URL(`v1/subscriptions/${encodeURIComponent(id)}${path}`, this.base), { method, token, ...options });
   }
 

@@ -49,7 +49,7 @@ export function isMadeWith(subscription, key) {
 /** The key that it was made with, where the browser tells: a page that is open since before a rotation has the old one. */
 export function keyOf(subscription) {
   const key = subscription.options?.applicationServerKey;
-  if (!key) return undefined;
+  if (!key) return;
   const text = btoa(String.fromCharCode(...new Uint8Array(key)));
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

@@ -26,7 +26,7 @@ p:empty { display: none; }
 .choices :has(:focus-visible) { outline-offset: -3px; }
 [tabindex]:focus { outline: none; }
 
-button, select, [type="time"] { font: inherit; min-height: 2.75rem; max-width: 100%; padding: .375rem .625rem; border: 1px solid var(--edge); border-radius: calc(var(--radius) * .6); background: none; color: var(--ink); }
+button, select, [type="time"] { font: inherit; min-height: 2.75rem; max-width: 100%; padding: .375rem .5rem; border: 1px solid var(--edge); border-radius: calc(var(--radius) * .6); background: none; color: var(--ink); }
 button { padding: .375rem 1rem; border-radius: var(--tocsin-button-radius, 99px); font-weight: 600; }
 button, label, summary { cursor: pointer; }
 button:hover { border-color: var(--ink); }
@@ -42,14 +42,13 @@ dialog { scroll-padding: 4rem 0 9rem; width: calc(100vw - 2rem); max-height: cal
 dialog > div { padding: 0 1.5rem 1.5rem; }
 dialog::backdrop { background: #140f0a8c; }
 dialog > .head { position: sticky; top: 0; z-index: 1; display: flex; justify-content: space-between; padding: 1rem 1.5rem .5rem; background: var(--paper); }
-h2, legend { margin: .5rem 0; font-family: var(--tocsin-heading-font, inherit); font-size: 1.25rem; font-weight: 700; }
-h2 { line-height: 1.2; }
+h2, legend { margin: .5rem 0; font-family: var(--tocsin-heading-font, inherit); font-size: 1.25rem; font-weight: 700; line-height: 1.2; }
 
 fieldset { min-width: 0; margin: 0; padding: 1.5rem 0; border: 0; border-top: 1px solid var(--rule); }
 fieldset:first-child { border: 0; padding-top: 0; }
 legend { float: inline-start; width: 100%; padding: 0; }
 legend + * { clear: both; }
-.topic { display: grid; grid-template-columns: 1fr minmax(0, 21rem); gap: .375rem 1rem; align-items: center; padding: .75rem 0; border-bottom: 1px solid var(--rule); }
+.topic { display: grid; grid-template-columns: 1fr minmax(0, 21rem); gap: .5rem 1rem; align-items: center; padding: .75rem 0; border-bottom: 1px solid var(--rule); }
 .topic small { display: block; }
 .choices { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); border: 1px solid var(--edge); border-radius: var(--radius); overflow: hidden; }
 .choices label { position: relative; display: grid; align-content: center; min-height: 3.25rem; padding: .25rem; text-align: center; line-height: 1.2; }
@@ -59,15 +58,15 @@ legend + * { clear: both; }
 .choices :has(:checked) { background: var(--accent); color: var(--on-accent); }
 .choices :has([value="off"]:checked) { background: var(--rule); color: var(--ink); }
 
-.check { display: flex; gap: .625rem; padding: .375rem 0; }
-[type="checkbox"] { flex: none; width: 1.25rem; height: 1.25rem; margin: .1rem 0 0; accent-color: var(--accent); }
+.check { display: flex; gap: .5rem; padding: .375rem 0; }
+[type="checkbox"] { flex: none; width: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent); }
 .field { display: inline-grid; gap: .25rem; font-size: .875rem; color: var(--muted); }
 .field * { font-size: 1rem; }
-.night { height: .75rem; margin: 1rem 0 .5rem; border-radius: 99px; background: color-mix(in srgb, var(--accent) 28%, transparent); }
+.night { height: .75rem; margin: .5rem 0; border-radius: 99px; background: color-mix(in srgb, var(--accent) 28%, transparent); }
 .night i { display: block; height: 100%; width: var(--for); margin-inline-start: var(--from); border-radius: 99px; background: light-dark(#2b3350, #8d99c9); }
 ul { list-style: none; padding: 0; }
 ul li { display: flex; justify-content: space-between; align-items: center; border-bottom: 1px solid var(--rule); }
-ol { padding-inline-start: 1.375rem; }
+ol { padding-inline-start: 1.5rem; }
 .status, form > .row { position: sticky; bottom: 0; padding: .5rem 0; background: var(--paper); }
 
 @media (max-width: 40rem) {
