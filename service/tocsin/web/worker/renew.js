@@ -5,10 +5,10 @@ function keyBytes(base64url) {
   return Uint8Array.from(binary, (char) => char.charCodeAt(0));
 }
 
-/** Not for the subscription of somebody else, in whose worker we are. */
+/** Not for the subscription of somebody else, in whose worker we are, and not for a reader who has left. */
 async function renew({ oldSubscription, newSubscription }) {
   const record = await kept(RECORD);
-  if (!ALONE && !record) return;
+  if (!record) return;
   if (!ALONE && oldSubscription && oldSubscription.endpoint !== record.endpoint) return;
   const site = await freshSite();
   const subscription = newSubscription ?? await self.registration.pushManager.subscribe({
@@ -16,13 +16,13 @@ async function renew({ oldSubscription, newSubscription }) {
     applicationServerKey: keyBytes(site.application_server_key),
   });
   const registered = await register(subscription.toJSON(), record);
-  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record?.consent, names: record?.names });
+  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent, names: record.names });
 }
 
 /** The preferences go along: where the service knows the old one no more, they are all that is left of them. */
 async function register(subscription, record) {
   const post = (body) => answered("v1/subscriptions", { method: "POST", body: { subscription, ...body } });
-  if (!record?.token) return post({});
+  if (!record.token) return post({});
   const replaces = { id: record.id, token: record.token };
   try {
     return await post({ replaces, preferences: record.preferences ?? {} });
