@@ -179,6 +179,13 @@ async def test_a_story_is_muted_and_unmuted_and_failure_is_told(browser: Browser
         )
 
 
+NAMED = """async (names) => {
+  const cache = await caches.open("tocsin");
+  const key = (await cache.keys()).find(({ url }) => url.endsWith("_tocsin/subscription"));
+  await cache.put(key, Response.json({ ...(await (await cache.match(key)).json()), names }));
+}"""
+
+
 async def test_a_subscription_that_the_browser_changed_keeps_its_preferences(
     browser: BrowserContext, plain: Newsstand
 ) -> None:
@@ -187,6 +194,7 @@ async def test_a_subscription_that_the_browser_changed_keeps_its_preferences(
         shown = await reader.pushed(push(ALERT, about={"story": "aleppo"}))
         await reader.happens("notificationclick", shown, "tocsin:mute")
         muted = await reader.kept()
+        await reader.page.evaluate(NAMED, [["aleppo", "The road to Aleppo"]])
         await reader.worker.evaluate("self.tocsinRound = 2")
         await reader.worker.evaluate(SUBSCRIBING)
         await reader.happens("pushsubscriptionchange", {})
@@ -195,6 +203,7 @@ async def test_a_subscription_that_the_browser_changed_keeps_its_preferences(
         assert renewed["endpoint"] != record["endpoint"]
         assert muted["preferences"]["muted_stories"] == ["aleppo"]
         assert renewed["preferences"] == muted["preferences"]
+        assert renewed["names"] == [["aleppo", "The road to Aleppo"]]
 
 
 async def test_an_alert_that_its_correction_replaces_was_not_closed_by_its_reader(
