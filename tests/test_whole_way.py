@@ -33,7 +33,8 @@ async def test_what_arrives_is_the_alert_unaltered(town: Town) -> None:
     assert message.payload["web_push"] == 8030
     assert (shown["title"], shown["body"]) == (alert["headline"], alert["body"])
     assert (shown["navigate"], shown["lang"]) == (alert["url"], "de")
-    assert shown["data"]["tocsin"] == {"alert": alert["id"], "level": "breaking", "topics": ["world"]}
+    about = {"alert": alert["id"], "level": "breaking", "topics": ["world"], "receipts": 1}
+    assert shown["data"]["tocsin"] == about
     assert shown["tag"] == message.topic
     assert (message.ttl, message.urgency) == (14_400, "high")
 

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import tomllib
+from enum import StrEnum
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
@@ -36,6 +37,11 @@ PREFIX = "TOCSIN_"
 
 # Before each window a lease is renewed where less than this share of it is left.
 LEASE_LEFT = 2 / 3
+
+
+class SenderKind(StrEnum):
+    HTTP2 = "http2"
+    CURL = "curl"
 
 
 class Settings(BaseSettings):
@@ -91,6 +97,10 @@ class Settings(BaseSettings):
         30.0, ge=1, le=300, description="How long a worker may hold a shard unrenewed. Change it while no worker runs."
     )
     request_seconds: float = Field(10.0, ge=0.5, le=60, description="Most seconds for one request to a push service.")
+    sender: SenderKind = Field(
+        SenderKind.HTTP2,
+        description="http2: Tocsin's own HTTP/2, and libcurl where a push service has another; curl: libcurl alone.",
+    )
     reconcile_seconds: float = Field(2.0, ge=0.2, le=60, description="How often the reconciler looks for what is due.")
     retry_seconds: float = Field(2.0, gt=0, le=300, description="First back-off; doubles each time, with full jitter.")
     quarantine_seconds: float = Field(

@@ -15,6 +15,7 @@ from tocsin.bench.sink import SinkKind, installed_sink, open_sink
 from tocsin.domain.errors import Misconfigured
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.guard import Guard
+from tocsin.push.http2_sender import Http2Sender
 from tocsin.push.sender import Envelope
 from tocsin.simulator.authority import Authority
 
@@ -29,12 +30,15 @@ def skip_unless_installed(kind: SinkKind) -> None:
         pytest.skip("nginx is not installed")
 
 
+@pytest.mark.parametrize("sender_class", [CurlSender, Http2Sender])
 @pytest.mark.parametrize("kind", SinkKind)
-async def test_all_are_accepted(kind: SinkKind, authority: Authority, tmp_path: Path) -> None:
+async def test_all_are_accepted(
+    kind: SinkKind, sender_class: type[CurlSender | Http2Sender], authority: Authority, tmp_path: Path
+) -> None:
     skip_unless_installed(kind)
     certificate, key = authority.issue("localhost")
     async with open_sink(tmp_path / "sink", certificate, key, choose_cpus().sink, kind, delay_ms=5) as sink:
-        sender = CurlSender(ca_bundle=authority.ca_file, guard=Guard([sink.connect_to]))
+        sender = sender_class(ca_bundle=authority.ca_file, guard=Guard([sink.connect_to]))
         envelope = Envelope(f"https://localhost:{sink.port}/push/x", "vapid t=x, k=y", b"x" * 3_000, 60, "high")
 
         answers = await sender.send([envelope] * 500)

@@ -2,17 +2,15 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 
 from faults.catalogue import after_lease, after_restart, fault
-from faults.scene import PUSH_SERVICES, Scene, ended
-from faults.towns import FAKETIME, set_clock
+from faults.scene import PUSH_SERVICES, Scene
+from faults.towns import movable_clock, set_clock
 from tocsin.simulator.faults import RefuseFault
 
 HOUR = 3_600
@@ -47,25 +45,9 @@ async def no_such_name(scene: Scene) -> None:
         scene.require(deleted == 204, "a reader whose push service does not resolve was deleted")
 
 
-@asynccontextmanager
-async def movable_clock(scene: Scene) -> AsyncIterator[None]:
-    """The store begins again under libfaketime, and without it afterwards."""
-    running = scene.town.part("store")
-    part = running.part
-    running.part = replace(part, argv=["env", f"LD_PRELOAD={FAKETIME}", *part.argv])
-    await ended(running)
-    await scene.town.until_back()
-    try:
-        yield
-    finally:
-        running.part = part
-        set_clock(scene.town, 0)
-        await ended(running)
-
-
 async def jump(scene: Scene, seconds: int) -> None:
     """In the midst of an alert, and back in the midst of the next."""
-    async with movable_clock(scene):
+    async with movable_clock(scene.town):
         await scene.under_way()
         scene.strike()
         set_clock(scene.town, seconds)

@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from faults.scene import ended
 from town import Town, open_town
 
 HOOKS = Path(__file__).parent / "hooks"
@@ -15,7 +17,8 @@ CLOCK = "FAKETIME_TIMESTAMP_FILE"
 
 
 @asynccontextmanager
-async def town_of(folder: Path, *, production: bool) -> AsyncIterator[Town]:
+async def town_of(folder: Path, *, production: bool, **given: str | int) -> AsyncIterator[Town]:
+    """`given` are settings by their names, besides."""
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "FAULTS_POISON": str(folder / "poison"),
@@ -24,7 +27,7 @@ async def town_of(folder: Path, *, production: bool) -> AsyncIterator[Town]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     (folder / "clock").write_text("+0\n")
-    async with open_town(folder, environment, **(PRODUCTION if production else {})) as town:
+    async with open_town(folder, environment, **(PRODUCTION if production else {}), **given) as town:
         yield town
 
 
@@ -38,3 +41,19 @@ def set_clock(town: Town, seconds: int) -> None:
 
 def clocks_can_move() -> bool:
     return sys.platform == "linux" and FAKETIME is not None
+
+
+@asynccontextmanager
+async def movable_clock(town: Town) -> AsyncIterator[None]:
+    """The store begins again under libfaketime, and without it afterwards."""
+    running = town.part("store")
+    part = running.part
+    running.part = replace(part, argv=["env", f"LD_PRELOAD={FAKETIME}", *part.argv])
+    await ended(running)
+    await town.until_back()
+    try:
+        yield
+    finally:
+        running.part = part
+        set_clock(town, 0)
+        await ended(running)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from push_browser import Browser, MakeSender
+from push_browser import AnySender, Browser, MakeSender
 from push_wire import HOST, PushServer
 
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.guard import Guard
+from tocsin.push.http2_sender import Http2Sender
 from tocsin.simulator.authority import Authority
 
 
@@ -36,13 +37,19 @@ async def server(tls: ssl.SSLContext) -> AsyncIterator[PushServer]:
         yield server
 
 
+@pytest.fixture(scope="session", params=[CurlSender, Http2Sender])
+def sender_class(request: pytest.FixtureRequest) -> type[AnySender]:
+    """What holds of one sender holds of the other."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def make_sender(authority: Authority) -> MakeSender:
+def make_sender(authority: Authority, sender_class: type[AnySender]) -> MakeSender:
     """`make_sender("host:port:host:port", …, option=value)`: a sender that trusts the tests' authority."""
 
     @asynccontextmanager
-    async def make(*connect_to: str, ca_bundle: Path | None = None, **options: object) -> AsyncIterator[CurlSender]:
-        sender = CurlSender(ca_bundle=ca_bundle or authority.ca_file, guard=Guard(connect_to), **options)
+    async def make(*connect_to: str, ca_bundle: Path | None = None, **options: object) -> AsyncIterator[AnySender]:
+        sender = sender_class(ca_bundle=ca_bundle or authority.ca_file, guard=Guard(connect_to), **options)
         try:
             yield sender
         finally:
@@ -52,6 +59,6 @@ def make_sender(authority: Authority) -> MakeSender:
 
 
 @pytest.fixture
-async def sender(server: PushServer, make_sender: MakeSender) -> AsyncIterator[CurlSender]:
+async def sender(server: PushServer, make_sender: MakeSender) -> AsyncIterator[AnySender]:
     async with make_sender(server.connect_to) as sender:
         yield sender

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tocsin.push.curl_sender import CurlSender
+from tocsin.push.http2_sender import Http2Sender
 
-MakeSender = Callable[..., AbstractAsyncContextManager[CurlSender]]
+AnySender = CurlSender | Http2Sender
+MakeSender = Callable[..., AbstractAsyncContextManager[AnySender]]
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import http_ece
 import pytest
-from push_browser import Browser
+from push_browser import AnySender, Browser
 from push_wire import HOST, PushServer, Reply
 
 from tocsin.domain.errors import TooLarge
 from tocsin.domain.subscriptions import Record
-from tocsin.push.curl_sender import CurlSender
 from tocsin.push.one_off import push_once
 from tocsin.push.vapid import ApplicationServer
 
@@ -28,7 +27,7 @@ def record(browser: Browser) -> Record:
 
 
 async def test_the_browser_reads_it(
-    server: PushServer, sender: CurlSender, application: ApplicationServer, record: Record, browser: Browser
+    server: PushServer, sender: AnySender, application: ApplicationServer, record: Record, browser: Browser
 ) -> None:
     answer = await push_once(sender, application, record, b'{"web_push":8030}', ttl=60, urgency="high", now=NOW)
     assert answer.status == 201
@@ -43,14 +42,14 @@ async def test_the_browser_reads_it(
 
 
 async def test_a_refusal_is_an_answer(
-    server: PushServer, sender: CurlSender, application: ApplicationServer, record: Record
+    server: PushServer, sender: AnySender, application: ApplicationServer, record: Record
 ) -> None:
     server.replies["/p/1"] = Reply(410)
     assert (await push_once(sender, application, record, b"x", ttl=0, urgency="high", now=NOW)).status == 410
 
 
 async def test_too_large_is_refused_before_it_is_split(
-    server: PushServer, sender: CurlSender, application: ApplicationServer, record: Record
+    server: PushServer, sender: AnySender, application: ApplicationServer, record: Record
 ) -> None:
     with pytest.raises(TooLarge, match="3,993"):
         await push_once(sender, application, record, b"x" * 3_994, ttl=0, urgency="high", now=NOW)

@@ -7,12 +7,12 @@ import ssl
 import warnings
 
 import pytest
-from push_browser import MakeSender
+from push_browser import AnySender, MakeSender
 from push_wire import HOST, Manner, PushServer, Reply
 
 from tocsin.domain.deliveries import Answer, Failure
-from tocsin.push import curl_sender
-from tocsin.push.curl_sender import CurlSender
+from tocsin.push import curl_sender, http2_sender
+from tocsin.push.http2_sender import Http2Sender
 from tocsin.push.sender import Envelope
 from tocsin.simulator.authority import Authority
 
@@ -22,7 +22,7 @@ def envelope(path: str = "/p/1", **changes: object) -> Envelope:
     return whole._replace(**changes)  # type: ignore[arg-type]
 
 
-async def test_the_request_is_what_push_services_want(server: PushServer, sender: CurlSender) -> None:
+async def test_the_request_is_what_push_services_want(server: PushServer, sender: AnySender) -> None:
     (answer,) = await sender.send([envelope()])
     assert (answer.status, answer.failure, answer.retry_after, answer.detail) == (201, None, None, "")
     assert answer.seconds > 0
@@ -44,7 +44,7 @@ async def test_the_request_is_what_push_services_want(server: PushServer, sender
     }
 
 
-async def test_nothing_of_one_message_is_left_in_the_next(server: PushServer, sender: CurlSender) -> None:
+async def test_nothing_of_one_message_is_left_in_the_next(server: PushServer, sender: AnySender) -> None:
     server.replies["/p/1"] = Reply(429, {"retry-after": "30"}, b"slow down")
     assert (await sender.send([envelope()]))[0].retry_after == 30
     plain = envelope("/p/2", body=b"", ttl=0, urgency="low", collapse_key=None, authorization="vapid t=x, k=y")
@@ -55,7 +55,7 @@ async def test_nothing_of_one_message_is_left_in_the_next(server: PushServer, se
     assert request.headers["authorization"] == "vapid t=x, k=y"
 
 
-async def test_answers_come_in_the_envelopes_order(server: PushServer, sender: CurlSender) -> None:
+async def test_answers_come_in_the_envelopes_order(server: PushServer, sender: AnySender) -> None:
     statuses = [201, 404, 410, 413, 429, 500, 400, 201] * 20
     for status in set(statuses):
         server.replies[f"/p/{status}"] = Reply(status, body=f"reason {status}".encode())
@@ -66,7 +66,7 @@ async def test_answers_come_in_the_envelopes_order(server: PushServer, sender: C
     assert [seen[place] for place in range(len(statuses))] == answers
 
 
-async def test_one_connection_serves_many(server: PushServer, sender: CurlSender) -> None:
+async def test_one_connection_serves_many(server: PushServer, sender: AnySender) -> None:
     for _ in range(3):
         await sender.send([envelope(f"/p/{number}") for number in range(50)])
     assert (server.connections, sender.connections, sender.requests) == (1, 1, 150)
@@ -89,10 +89,14 @@ async def test_http1_is_spoken_where_there_is_no_http2(authority: Authority, mak
         answers = await sender.send([envelope(f"/p/{number}") for number in range(6)])
         assert [answer.status for answer in answers] == [201, 404, 201, 201, 201, 201]
         assert {request.protocol for request in server.requests} == {"http/1.1"}
-        assert server.connections == sender.connections <= 2
+        # Ours finds out with one connection of its own, once.
+        asked = isinstance(sender, Http2Sender)
+        assert server.connections == sender.connections <= 2 + asked
+        await sender.send([envelope()])
+        assert server.connections <= 2 + asked
 
 
-async def test_sends_run_side_by_side(server: PushServer, sender: CurlSender) -> None:
+async def test_sends_run_side_by_side(server: PushServer, sender: AnySender) -> None:
     server.replies["/hang"] = Reply(manner=Manner.HANG)
     stuck = asyncio.create_task(sender.send([envelope("/hang")]))
     await server.received(1)
@@ -103,7 +107,7 @@ async def test_sends_run_side_by_side(server: PushServer, sender: CurlSender) ->
     await asyncio.wait([stuck])
 
 
-async def test_a_cancelled_send_gives_its_requests_up_and_no_others(server: PushServer, sender: CurlSender) -> None:
+async def test_a_cancelled_send_gives_its_requests_up_and_no_others(server: PushServer, sender: AnySender) -> None:
     server.replies["/hang"] = Reply(manner=Manner.HANG)
     stuck = asyncio.create_task(sender.send([envelope("/hang")] * 5))
     await server.received(5)
@@ -119,7 +123,7 @@ async def test_a_cancelled_send_gives_its_requests_up_and_no_others(server: Push
     await asyncio.wait([other])
 
 
-async def test_what_on_answer_raises_ends_the_send(server: PushServer, sender: CurlSender) -> None:
+async def test_what_on_answer_raises_ends_the_send(server: PushServer, sender: AnySender) -> None:
     server.replies["/hang"] = Reply(manner=Manner.HANG)
 
     def refuse(place: int, answer: Answer) -> None:
@@ -132,22 +136,23 @@ async def test_what_on_answer_raises_ends_the_send(server: PushServer, sender: C
 
 
 async def test_hosts_without_end_keep_few_connections_open(
-    server: PushServer, sender: CurlSender, monkeypatch: pytest.MonkeyPatch
+    server: PushServer, sender: AnySender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(curl_sender, "MAX_HOSTS", 3)
+    monkeypatch.setattr(http2_sender, "MAX_HOSTS", 3)
     server.replies["/hang"] = Reply(manner=Manner.HANG)
     stuck = asyncio.create_task(sender.send([envelope("/hang")]))
     await server.received(1)
     for number in range(2, 9):
         await sender.send([envelope(url=f"https://127.0.0.{number}/p")])
-    assert len(sender._loops) == 3
+    assert len(sender._hosts if isinstance(sender, Http2Sender) else sender._loops) == 3
     assert (await sender.send([envelope()]))[0].status == 201
     assert (server.connections, stuck.done()) == (1, False)
     stuck.cancel()
     await asyncio.wait([stuck])
 
 
-async def test_nothing_to_send_opens_nothing(server: PushServer, sender: CurlSender) -> None:
+async def test_nothing_to_send_opens_nothing(server: PushServer, sender: AnySender) -> None:
     assert await sender.send([]) == []
     assert server.connections == 0
 
@@ -164,7 +169,7 @@ async def test_close_ends_what_is_under_way_and_leaves_nothing_open(
             stuck = asyncio.create_task(sender.send([envelope(), envelope("/hang")]))
             await server.received(3)
             await sender.close()
-            assert (await stuck)[1] == Answer(0, Failure.BROKEN)
+            assert (await stuck)[1]._replace(seconds=0) == Answer(0, Failure.BROKEN)
         await sender.close()
         await server.abandoned(1)
         gc.collect()
@@ -176,7 +181,7 @@ async def test_close_ends_what_is_under_way_and_leaves_nothing_open(
 
 
 def test_another_loop_is_refused(authority: Authority, tls: ssl.SSLContext, make_sender: MakeSender) -> None:
-    async def start() -> CurlSender:
+    async def start() -> AnySender:
         async with PushServer(tls) as server:
             made = make_sender(server.connect_to)
             sender = await made.__aenter__()

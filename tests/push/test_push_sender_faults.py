@@ -6,13 +6,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from push_browser import MakeSender
+from push_browser import AnySender, MakeSender
 from push_wire import HOST, Manner, PushServer, Reply
 from test_push_sender import envelope
 
 from tocsin.domain.deliveries import Answer, Failure, Outcome, classify
 from tocsin.push.answers import MAX_DETAIL
-from tocsin.push.curl_sender import CurlSender
 from tocsin.simulator.authority import Authority
 
 
@@ -28,13 +27,13 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_redirects_are_answers_and_not_followed(server: PushServer, sender: CurlSender, status: int) -> None:
+async def test_redirects_are_answers_and_not_followed(server: PushServer, sender: AnySender, status: int) -> None:
     server.replies["/p/1"] = Reply(status, {"location": f"https://{HOST}/p/2"})
     assert only(await sender.send([envelope()])) == (status, None)
     assert [request.path for request in server.requests] == ["/p/1"]
 
 
-async def test_an_endless_body_is_cut_and_the_connection_lives(server: PushServer, sender: CurlSender) -> None:
+async def test_an_endless_body_is_cut_and_the_connection_lives(server: PushServer, sender: AnySender) -> None:
     server.replies["/endless"] = Reply(503, manner=Manner.ENDLESS)
     (answer,) = await sender.send([envelope("/endless")])
     assert (answer.status, answer.failure, len(answer.detail)) == (503, None, MAX_DETAIL)
@@ -63,7 +62,7 @@ async def test_a_status_stands_though_the_body_breaks_off(
         assert only(await sender.send([envelope()])) == (201, None)
 
 
-async def test_a_body_that_is_no_text_does_no_harm(server: PushServer, sender: CurlSender) -> None:
+async def test_a_body_that_is_no_text_does_no_harm(server: PushServer, sender: AnySender) -> None:
     server.replies["/p/1"] = Reply(500, body=b"\xff\xfe\0bad")
     (answer,) = await sender.send([envelope()])
     assert answer.detail == "\ufffd\ufffd\0bad"
@@ -93,7 +92,7 @@ async def test_a_server_that_never_says_hello_is_given_up(make_sender: MakeSende
             assert only(await sender.send([envelope()])) == (0, Failure.TIMEOUT)
 
 
-async def test_a_reset_breaks_all_on_that_connection(server: PushServer, sender: CurlSender) -> None:
+async def test_a_reset_breaks_all_on_that_connection(server: PushServer, sender: AnySender) -> None:
     server.replies["/reset"] = Reply(manner=Manner.RESET)
     assert only(await sender.send([envelope("/reset")])) == (0, Failure.BROKEN)
     assert only(await sender.send([envelope()])) == (201, None)
@@ -144,7 +143,7 @@ async def test_no_address_of_our_own_is_reached(server: PushServer, make_sender:
 
 
 @pytest.mark.parametrize("url", [f"http://{HOST}/p/1", "ftp://127.0.0.1/p", "file:///etc/passwd", "https://", ""])
-async def test_nothing_but_https_is_spoken(server: PushServer, sender: CurlSender, url: str) -> None:
+async def test_nothing_but_https_is_spoken(server: PushServer, sender: AnySender, url: str) -> None:
     assert only(await sender.send([envelope(url=url)])) == (0, Failure.REFUSED_ADDRESS)
     assert not server.requests
 
@@ -174,7 +173,7 @@ async def test_one_services_silence_does_not_hold_up_another(
 
 
 async def test_endpoints_are_not_logged(
-    server: PushServer, sender: CurlSender, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    server: PushServer, sender: AnySender, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.replies["/secret-reset"] = Reply(manner=Manner.RESET)
     with caplog.at_level(logging.DEBUG):
@@ -183,3 +182,32 @@ async def test_endpoints_are_not_logged(
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("hpack", "h2"))]
     output = capfd.readouterr()
     assert "secret" not in "".join(ours) + output.out + output.err
+
+
+async def test_addresses_are_tried_in_turn(server: PushServer, make_sender: MakeSender) -> None:
+    """`localhost` is ::1 and 127.0.0.1 on most machines; the server has only the second."""
+    async with make_sender(server.connect_to.replace("127.0.0.1", "localhost")) as sender:
+        assert only(await sender.send([envelope()])) == (201, None)
+
+
+async def test_what_waited_for_a_stream_is_dropped_on_cancel(server: PushServer, make_sender: MakeSender) -> None:
+    server.replies["/hang"] = Reply(manner=Manner.HANG)
+    async with make_sender(server.connect_to, host_connections=1, streams=2) as sender:
+        stuck = asyncio.create_task(sender.send([envelope("/hang"), envelope("/hang"), *[envelope("/late")] * 3]))
+        await server.received(2)
+        stuck.cancel()
+        await asyncio.wait([stuck])
+        assert only(await sender.send([envelope()])) == (201, None)
+        assert [request.path for request in server.requests] == ["/hang", "/hang", "/p/1"]
+
+
+async def test_nothing_starts_later_than_the_time_to_connect(server: PushServer, make_sender: MakeSender) -> None:
+    """G5: a stop ends what waits for a stream by its time, whatever the others on the connection take."""
+    server.replies["/hang"] = Reply(manner=Manner.HANG)
+    async with make_sender(
+        server.connect_to, host_connections=1, streams=1, connect_seconds=0.2, request_seconds=0.6
+    ) as sender:
+        answers = await sender.send([envelope("/hang"), envelope("/late")])
+        assert [answer.failure for answer in answers] == [Failure.TIMEOUT] * 2
+        assert answers[1].seconds < 0.5 < answers[0].seconds
+        assert [request.path for request in server.requests] == ["/hang"]

@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from push_browser import MakeSender
+from push_browser import AnySender, MakeSender
 
 from tocsin import clock
 from tocsin.domain.deliveries import Answer
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.payload import collapse_key
 from tocsin.domain.subscriptions import PushKeys, PushSubscription, Record
-from tocsin.push.curl_sender import CurlSender
 from tocsin.push.encryption import encrypt, pad
 from tocsin.push.one_off import push_once
 from tocsin.push.sender import Envelope
@@ -43,7 +42,7 @@ async def client(simulator: Simulator) -> AsyncIterator[SimulatorClient]:
 
 
 @pytest.fixture
-async def sender(simulator: Simulator, make_sender: MakeSender) -> AsyncIterator[CurlSender]:
+async def sender(simulator: Simulator, make_sender: MakeSender) -> AsyncIterator[AnySender]:
     async with make_sender(*simulator.connect_to.split(","), ca_bundle=simulator.ca_file) as sender:
         yield sender
 
@@ -58,7 +57,7 @@ def record(browser: BrowserView) -> Record:
 
 
 async def test_every_push_service_takes_it_and_every_browser_reads_it(
-    simulator: Simulator, client: SimulatorClient, sender: CurlSender, application: ApplicationServer
+    simulator: Simulator, client: SimulatorClient, sender: AnySender, application: ApplicationServer
 ) -> None:
     shares = {"fcm": 1.0, "mozilla": 1.0, "apple": 1.0, "wns": 1.0}
     browsers = await client.create_browsers(40, shares, application.public_key)
@@ -84,7 +83,7 @@ async def test_every_push_service_takes_it_and_every_browser_reads_it(
 
 
 async def test_a_readers_own_test_arrives(
-    client: SimulatorClient, sender: CurlSender, application: ApplicationServer
+    client: SimulatorClient, sender: AnySender, application: ApplicationServer
 ) -> None:
     (browser,) = await client.create_browsers(1, "apple", application.public_key)
     answer = await push_once(
@@ -97,7 +96,7 @@ async def test_a_readers_own_test_arrives(
 
 
 async def test_a_key_that_is_not_the_browsers_is_refused(
-    client: SimulatorClient, sender: CurlSender, application: ApplicationServer, tmp_path: Path
+    client: SimulatorClient, sender: AnySender, application: ApplicationServer, tmp_path: Path
 ) -> None:
     other = ApplicationServer.load_or_make(tmp_path / "other.pem", "mailto:desk@news.example.com")
     (browser,) = await client.create_browsers(1, "apple", application.public_key)

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from simulator_sender import Sender
 
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.server import Simulator
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from simulator_sender import Sender, new_vapid, payload
 
+from simulator_sender import Sender, new_vapid, payload
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.services import HOSTS, PushServiceName
 

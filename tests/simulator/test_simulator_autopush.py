@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from simulator_sender import Sender, payload
 
+from simulator_sender import Sender, payload
 from tocsin.simulator.client import SimulatorClient, SimulatorError
 from tocsin.simulator.encoding import decode
 from tocsin.simulator.models import BrowserView, Keys

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from simulator_sender import Sender, payload
 
+from simulator_sender import Sender, payload
 from tocsin.simulator.browsers import apportion
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.messages import Message, Storage

@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from simulator_sender import Sender, payload
 
+from simulator_sender import Sender, payload
 from tocsin.simulator.client import SimulatorClient, SimulatorError
 from tocsin.simulator.server import Simulator
 from tocsin.simulator.services import PushServiceName

@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 
 import pycurl
 import pytest
-from simulator_sender import Sender
 
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient, SimulatorError
 from tocsin.simulator.faults import (
     CertificateFault,

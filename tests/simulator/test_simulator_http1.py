@@ -4,8 +4,8 @@ import time
 
 import pycurl
 import pytest
-from simulator_sender import Sender
 
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.faults import DribbleFault, EndlessFault, HangFault, RefuseFault, ResetFault, StatusFault
 from tocsin.simulator.models import BrowserView

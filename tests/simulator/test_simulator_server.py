@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from simulator_sender import Sender
 
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.server import Simulator, run_simulator
 from tocsin.simulator.services import HOSTS, PushServiceName
@@ -25,7 +25,7 @@ async def test_run_until_sigterm(tmp_path: Path) -> None:
     running = asyncio.create_task(run_simulator(tmp_path / "ca", ready_file=ready_file))
     await appears(ready_file)
     ready = json.loads(ready_file.read_text())
-    assert list(ready) == ["control_url", "autopush_url", "ca_file", "connect_to"]
+    assert list(ready) == ["control_url", "autopush_url", "chromium_switches", "ca_file", "connect_to"]
     async with SimulatorClient(ready["control_url"]) as client:
         sender = Sender(Path(ready["ca_file"]), ready["connect_to"])
         [browser] = await client.create_browsers(1, "fcm", sender.key)

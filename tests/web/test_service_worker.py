@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from newsstand import HASTE, STORY, Newsstand, Reader, open_newsstand, push, reading
+from newsstand import HASTE, STORY, SUBSCRIBING, Newsstand, Reader, open_newsstand, push, reading
 from playwright.async_api import BrowserContext, Page
 
 from browsers import needs_chromium
@@ -126,3 +126,11 @@ async def test_a_click_opens_only_the_webs_own_addresses(reader: Reader) -> None
     for bad in ("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "/relative", "", None, 7):
         assert await click(bad) == []
     assert await click(STORY, "live", {"live": "javascript:alert(1)"}) == []
+
+
+async def test_a_reader_who_left_is_not_subscribed_again(reader: Reader, newsstand: Newsstand) -> None:
+    """Whoever has no record here may have left; a browser that lost it is healed by the next visit."""
+    await reader.worker.evaluate(SUBSCRIBING)
+    await reader.happens("pushsubscriptionchange", {})
+    assert not await reader.worker.evaluate("self.registration.pushManager.getSubscription()")
+    assert newsstand.times("POST /v1/subscriptions") == 0

@@ -222,6 +222,21 @@ async def test_a_subscription_that_the_browser_renewed_by_itself_has_the_key_of_
             install(pem, settings.vapid_file, settings.vapid_subject)
 
 
+async def test_an_alert_that_its_correction_replaces_was_not_closed_by_its_reader(
+    browser: BrowserContext, plain: Newsstand
+) -> None:
+    """Firefox says so of each that it replaces."""
+    async with reading(browser, plain.site, subscribe) as reader:
+        first, second = f"0199{1:018x}", f"0199{2:018x}"
+        shown = await reader.pushed(push(first, tag="a1", about={"receipts": 1}))
+        corrected = await reader.pushed(push(second, tag="a1", about={"receipts": 1, "corrects": first}))
+        await reader.happens("notificationclose", shown)
+        await reader.happens("notificationclose", corrected)
+        told = await reader.page.evaluate(JOURNAL)
+        assert f"{first} closed" not in told
+        assert f"{second} closed" in told
+
+
 async def test_a_receipt_waits_in_an_event_of_its_own(browser: BrowserContext, plain: Newsstand) -> None:
     """Else a reader who closes the notification meanwhile makes its push one that showed nothing (Chromium)."""
     async with reading(browser, plain.site, subscribe) as reader:

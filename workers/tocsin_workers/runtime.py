@@ -20,8 +20,8 @@ from tocsin.domain.alerts import Alert
 from tocsin.domain.errors import Unavailable
 from tocsin.jobs import WakeUps
 from tocsin.planning import Planners
-from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
+from tocsin.push.senders import make_sender
 from tocsin.push.vapid import ApplicationServer
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import Settings
@@ -53,7 +53,7 @@ class Runtime:
         self.stopping = stopping
         self.slice_ends = math.inf
         self.store = Store(settings, STORE_TIMEOUT)
-        self.sender: Sender = CurlSender.from_settings(settings)
+        self.sender: Sender = make_sender(settings)
         self.keys = ServerKeys(settings.vapid_file, settings.vapid_subject)
         self.letters = Letters(self.keys, settings)
         self.wake_ups = WakeUps(app)

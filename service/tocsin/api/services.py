@@ -17,8 +17,8 @@ from tocsin.drafting import Drafting
 from tocsin.frequency import Frequency
 from tocsin.jobs import WakeUps, celery_app
 from tocsin.publishing import Publishing
-from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Sender
+from tocsin.push.senders import make_sender
 from tocsin.push.vapid import ApplicationServer
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.recent import Recent
@@ -64,7 +64,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     """Raises Misconfigured for a key or certificate that cannot be used. The store need not be up yet."""
     keys = ServerKeys.load_or_make(settings.vapid_file, settings.vapid_subject)
     first_topics = parse_topics(settings.topics)
-    sender = CurlSender.from_settings(settings)
+    sender = make_sender(settings)
     wake_ups = WakeUps(celery_app(settings))
     async with Store(settings, gathers=True) as store:
         cautions = Cautions(store, settings)

@@ -6,6 +6,7 @@ from enum import Enum
 FRESH = "tocsin-fresh"
 PREKEYED = "tocsin-prekeyed"
 INCLUDING = "tocsin-including-prekeys"
+BY_CURL = "tocsin-prekeyed-curl"
 MANY = "tocsin-prekeyed-many"
 MANY_DELAYED = "tocsin-prekeyed-delayed"
 PYWEBPUSH = "pywebpush"
@@ -41,16 +42,17 @@ class Leg:
 
 
 LEGS = (
-    Leg(FRESH, Client.PYTHON, 1.5),
-    Leg(PREKEYED, Client.PYTHON, 3),
-    Leg(INCLUDING, Client.PYTHON, 1.5),
+    Leg(FRESH, Client.PYTHON, 2.5),
+    Leg(PREKEYED, Client.PYTHON, 12),
+    Leg(BY_CURL, Client.PYTHON, 4),
+    Leg(INCLUDING, Client.PYTHON, 2.5),
     Leg(PYWEBPUSH, Client.PYTHON, 0.05),
     Leg(ASYNC, Client.PYTHON, 0.3),
     Leg(ASYNC_KEY_ONCE, Client.PYTHON, 0.5),
     Leg(NODE, Client.NODE, 0.15),
     Leg(GO, Client.GO, 0.8),
-    Leg(MANY, Client.PYTHON, 3, many=True),
-    Leg(MANY_DELAYED, Client.PYTHON, 3, many=True, delayed=True),
+    Leg(MANY, Client.PYTHON, 12, many=True),
+    Leg(MANY_DELAYED, Client.PYTHON, 6, many=True, delayed=True),
 )
 
 

@@ -17,8 +17,9 @@ from tocsin.domain.deliveries import Answer
 from tocsin.push.curl_sender import CurlSender
 from tocsin.push.encryption import derive, encrypt, pad, seal
 from tocsin.push.guard import Guard
+from tocsin.push.http2_sender import Http2Sender
 from tocsin.push.prekeys import Seal, day_of
-from tocsin.push.sender import Envelope
+from tocsin.push.sender import Envelope, Sender
 from tocsin.push.vapid import ApplicationServer
 
 # As the setting WINDOW; with fewer in flight, so many windows share them.
@@ -40,14 +41,15 @@ class Unaccepted(Exception):
 
 class TocsinLeg:
     """`fresh` derives each message's key while sending; the others take keys made ahead, before the clock starts or,
-    with `counts_prekeys`, after."""
+    with `counts_prekeys`, after. `by_curl` is the sender for services without HTTP/2, and before there was another."""
 
-    def __init__(self, job: Job, *, prekeyed: bool, counts_prekeys: bool = False) -> None:
+    def __init__(self, job: Job, *, prekeyed: bool, counts_prekeys: bool = False, by_curl: bool = False) -> None:
         self._in_flight = job.in_flight
         self._prekeyed = prekeyed
         self._counts_prekeys = counts_prekeys
         self._server = ApplicationServer(Vapid02.from_file(str(job.vapid_file)), job.subject)
-        self._sender = CurlSender(ca_bundle=job.ca_file, guard=Guard([job.connect_to]))
+        sender = CurlSender if by_curl else Http2Sender
+        self._sender: Sender = sender(ca_bundle=job.ca_file, guard=Guard([job.connect_to]))
         self._padded = pad(job.payload.encode())
         self._readers: list[_Reader] = []
         self._seal = Seal(secrets.token_bytes(32), b"bench")
@@ -113,6 +115,7 @@ class TocsinLeg:
 LEGS: dict[str, MakeSender] = {
     plan.FRESH: partial(TocsinLeg, prekeyed=False),
     plan.PREKEYED: partial(TocsinLeg, prekeyed=True),
+    plan.BY_CURL: partial(TocsinLeg, prekeyed=True, by_curl=True),
     plan.INCLUDING: partial(TocsinLeg, prekeyed=True, counts_prekeys=True),
     plan.MANY: partial(TocsinLeg, prekeyed=True),
     plan.MANY_DELAYED: partial(TocsinLeg, prekeyed=True),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from tocsin.domain.deliveries import Answer, Failure
 from tocsin.domain.endpoints import Endpoint
-from tocsin.push.curl_sender import CurlSender
 from tocsin.push.sender import Envelope
+from tocsin.push.senders import make_sender
 from tocsin.settings import Settings
 
 # A dot-suffix names no host; this is the one that Apple's browsers subscribe at.
@@ -29,7 +29,7 @@ def hosts(allowed: Sequence[str]) -> list[str]:
 async def ask(settings: Settings) -> dict[str, dict[str, Answer]]:
     """For each push service the answers of its hosts. Any status is one: nothing is sent to anybody."""
     asked = [Endpoint(f"https://{host}/", host) for host in hosts(settings.allowed_push_hosts)]
-    sender = CurlSender.from_settings(settings)
+    sender = make_sender(settings)
     try:
         answers = await sender.send([Envelope(one.url, "", b"", ttl=0, urgency="very-low") for one in asked])
     finally:

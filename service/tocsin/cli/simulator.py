@@ -29,4 +29,5 @@ async def simulate(
         console.print(
             f"control: {told['control_url']}   Firefox's dom.push.serverURL: {told['autopush_url']}", soft_wrap=True
         )
+        console.print(f"Chromium's switches: {' '.join(told['chromium_switches'])}", highlight=False, soft_wrap=True)
     await task

@@ -27,6 +27,7 @@ class CurlRequest:
         self._lines: list[bytes] = []
         self.easy.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self._head: tuple[str, int, str, str | None] | None = None
+        self._limits = (0.0, 0.0)
         self._admitted = self._refused = 0
         self._body = b""
 
@@ -41,6 +42,13 @@ class CurlRequest:
         if head != self._head:
             self.easy.setopt(pycurl.HTTPHEADER, _headers(envelope))
             self._head = head
+
+    def limit(self, connect_seconds: float, request_seconds: float) -> None:
+        """The most until the request starts, and until it ends; 1 ms at least, for 0 would be no limit."""
+        if (connect_seconds, request_seconds) != self._limits:
+            self.easy.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(connect_seconds * 1000)))
+            self.easy.setopt(pycurl.TIMEOUT_MS, max(1, int(request_seconds * 1000)))
+            self._limits = (connect_seconds, request_seconds)
 
     def connections(self) -> int:
         """How many connections this request opened."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pycurl
 
 from tocsin.domain.deliveries import Answer, Failure
+from tocsin.push.batch import Batch
 from tocsin.push.curl_loop import CurlLoop
 from tocsin.push.curl_request import CurlRequest
 from tocsin.push.guard import Guard
@@ -44,7 +45,9 @@ class CurlSender:
         streams: int = STREAMS,
     ) -> None:
         self._guard = guard
-        self._options = _easy_options(ca_bundle, guard, request_seconds, min(connect_seconds, request_seconds))
+        self._request_seconds = request_seconds
+        self._connect_seconds = min(connect_seconds, request_seconds)
+        self._options = _easy_options(ca_bundle, guard)
         self._multi_options = _multi_options(host_connections, streams)
         # One for each host: libcurl keeps a single queue of those who wait for a connection and moves up only its head,
         # so that in a shared one a silent push service held up all others until their time ran out (tested).
@@ -65,16 +68,18 @@ class CurlSender:
             request_seconds=settings.request_seconds,
         )
 
-    async def send(self, envelopes: Sequence[Envelope], on_answer: OnAnswer | None = None) -> list[Answer]:
+    async def send(
+        self, envelopes: Sequence[Envelope], on_answer: OnAnswer | None = None, waited: float = 0.0
+    ) -> list[Answer]:
         """See `Sender`. Raises RuntimeError after `close`, and in another loop than the first; and what
-        `on_answer` raises, after giving up the rest."""
+        `on_answer` raises, after giving up the rest. `waited` is how long, in seconds, they have waited elsewhere."""
         self._check_usable()
         if not envelopes:
             return []
-        batch = _Batch(len(envelopes), on_answer)
+        batch = Batch(len(envelopes), on_answer)
         try:
             for number, envelope in enumerate(envelopes):
-                self._start(envelope, batch, number)
+                self._start(envelope, batch, number, waited)
             await batch.done
         finally:
             self._give_up(batch)
@@ -101,12 +106,13 @@ class CurlSender:
             raise RuntimeError("a sender belongs to the event loop that it first sent in")
         self._home = running
 
-    def _start(self, envelope: Envelope, batch: "_Batch", number: int) -> None:
+    def _start(self, envelope: Envelope, batch: Batch, number: int, waited: float) -> None:
         # Only to tell hosts apart: libcurl reads the URL, and refuses what is none.
         host = envelope.url[8:].partition("/")[0]
         loop = self._loops.get(host) or self._loop_for(host)
         request = self._idle.pop() if self._idle else CurlRequest(self._options, self._guard)
         request.load(envelope)
+        request.limit(self._connect_seconds - waited, self._request_seconds - waited)
         easy = request.easy
         loop.add(easy)
         self._under_way[easy] = _Place(request, loop, batch, number)
@@ -132,7 +138,7 @@ class CurlSender:
         self._idle.append(request)
         batch.take(number, answer)
 
-    def _give_up(self, batch: "_Batch") -> None:
+    def _give_up(self, batch: Batch) -> None:
         """Takes a cancelled or failed batch's requests out of libcurl: their streams are reset, the rest goes on."""
         if batch.left:
             for easy in [easy for easy, place in self._under_way.items() if place.batch is batch]:
@@ -145,40 +151,16 @@ class CurlSender:
         self._idle.append(place.request)
 
 
-class _Batch:
-    """One call of `send`: the answers so far."""
-
-    def __init__(self, size: int, on_answer: OnAnswer | None) -> None:
-        self.answers = [Answer(0)] * size
-        self.left = size
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._on_answer = on_answer
-
-    def take(self, number: int, answer: Answer) -> None:
-        self.answers[number] = answer
-        self.left -= 1
-        if self.done.done():
-            return
-        if self._on_answer is not None:
-            try:
-                self._on_answer(number, answer)
-            except Exception as error:  # noqa: BLE001 (raised again by `send`)
-                self.done.set_exception(error)
-                return
-        if not self.left:
-            self.done.set_result(None)
-
-
 class _Place(NamedTuple):
     """Where a request under way belongs."""
 
     request: CurlRequest
     loop: CurlLoop
-    batch: _Batch
+    batch: Batch
     number: int
 
 
-def _easy_options(ca_bundle: Path, guard: Guard, request_seconds: float, connect_seconds: float) -> dict[int, object]:
+def _easy_options(ca_bundle: Path, guard: Guard) -> dict[int, object]:
     """What holds for every request."""
     options: dict[int, object] = {
         pycurl.POST: 1,
@@ -193,8 +175,6 @@ def _easy_options(ca_bundle: Path, guard: Guard, request_seconds: float, connect
         pycurl.SSL_VERIFYPEER: 1,
         pycurl.SSL_VERIFYHOST: 2,
         pycurl.CAINFO: str(ca_bundle),
-        pycurl.CONNECTTIMEOUT_MS: int(connect_seconds * 1000),
-        pycurl.TIMEOUT_MS: int(request_seconds * 1000),
         # pycurl's own names every library and its version.
         pycurl.USERAGENT: "Tocsin",
         pycurl.TCP_KEEPALIVE: 1,

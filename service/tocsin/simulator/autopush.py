@@ -7,7 +7,6 @@ pushes go the same way as to any other browser; here they leave for Firefox, whi
 import asyncio
 import time
 import uuid
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import ValidationError
@@ -25,7 +24,7 @@ from tocsin.simulator.autopush_messages import (
 )
 from tocsin.simulator.encoding import decode, encode
 from tocsin.simulator.firefox import Agent, FirefoxBrowser, Link
-from tocsin.simulator.loopback import require_loopback_host
+from tocsin.simulator.loopback import is_from_page, require_loopback_host
 from tocsin.simulator.push_service import World
 from tocsin.simulator.services import PushServiceName
 
@@ -50,7 +49,7 @@ class Autopush:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         # WebSockets know no same-origin rule: a page must not register here, Firefox itself may.
-        if urlsplit(request.headers.get("Origin", "")).scheme in {"http", "https"}:
+        if is_from_page(request):
             raise web.HTTPForbidden(text="no pages here")
         socket = web.WebSocketResponse(protocols=("push-notification",))
         await socket.prepare(request)

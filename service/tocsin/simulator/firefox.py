@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 from aiohttp import WSCloseCode, web
 
-from tocsin.simulator.browsers import Browser
 from tocsin.simulator.encoding import encode
-from tocsin.simulator.messages import Message, Receptions
-from tocsin.simulator.payload import EMPTY, Payload, Payloads
+from tocsin.simulator.messages import Message
+from tocsin.simulator.real_browser import RealBrowser
 from tocsin.simulator.services import PushServiceName
-
-REAL_BROWSER = Payload(None, "encrypted for a real browser")
 
 
 class Link:
@@ -34,56 +31,16 @@ class Link:
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
 
-class FirefoxBrowser(Browser):
-    """One subscription of a real Firefox; it has received what it has acknowledged."""
+class FirefoxBrowser(RealBrowser[Link]):
+    """One subscription of a real Firefox."""
 
-    __slots__ = ("_link", "_unacknowledged", "channel")
-
-    needs_body = True
+    __slots__ = ("channel",)
 
     def __init__(self, browser_id: str, channel: str, application_server_key: str) -> None:
         super().__init__(browser_id, PushServiceName.MOZILLA, application_server_key)
         self.channel = channel
-        self.online = False
-        self._link: Link | None = None
-        self._unacknowledged: dict[str, Message] = {}
-
-    @property
-    def keys(self) -> None:
-        return None
-
-    def read(self, body: bytes, payloads: Payloads) -> Payload:
-        return REAL_BROWSER if body else EMPTY
-
-    def accept(self, message: Message, receptions: Receptions) -> None:
-        if self._link is None:
-            self.store(message)
-        else:
-            self._send(self._link, message)
-
-    def connect(self, link: Link, now: float) -> None:
-        self._link, self.online = link, True
-        for message in self.take_waiting(now):
-            self._send(link, message)
-
-    def disconnect(self) -> None:
-        """What was sent and not acknowledged waits for the next connection."""
-        self._link, self.online = None, False
-        for message in self._unacknowledged.values():
-            self.store(message)
-        self._unacknowledged.clear()
-
-    def acknowledge(self, version: str, now: float, receptions: Receptions) -> None:
-        message = self._unacknowledged.pop(version, None)
-        if message is not None:
-            self.receive(message, now, receptions)
-
-    def refuse(self, version: str) -> None:
-        """Firefox could not use the message: it is not sent again."""
-        self._unacknowledged.pop(version, None)
 
     def _send(self, link: Link, message: Message) -> None:
-        self._unacknowledged[message.id] = message
         frame: dict[str, object] = {
             "messageType": "notification",
             "channelID": self.channel,

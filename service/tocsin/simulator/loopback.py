@@ -19,6 +19,11 @@ async def require_loopback_host(request: web.Request, handler: Handler) -> web.S
     return await handler(request)
 
 
+def is_from_page(request: web.Request) -> bool:
+    """A web page asks, not a browser for itself: browsers say so."""
+    return urlsplit(request.headers.get("Origin", "")).scheme in {"http", "https"}
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return urlsplit(f"//{host}").hostname in LOOPBACK_NAMES

@@ -1,4 +1,4 @@
-"""The simulator as a whole: push services, Firefox's protocol and the control interface, started and stopped."""
+"""The simulator as a whole: push services, real browsers' protocols and the control interface, started and stopped."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ from tocsin.simulator.autopush import Autopush
 from tocsin.simulator.browsers import Browsers
 from tocsin.simulator.control import Control
 from tocsin.simulator.faults import Faults
+from tocsin.simulator.gcm import MCS_HOST, Gcm
 from tocsin.simulator.listener import Listener
 from tocsin.simulator.log import Log
 from tocsin.simulator.messages import Receptions
@@ -48,6 +49,8 @@ class Simulator:
         self.ca_file = self._authority.ca_file
         self.control_url = ""
         self.autopush_url = ""
+        self.chromium_switches: list[str] = []
+        self._gcm = Gcm(self._world)
 
     @property
     def connect_to(self) -> str:
@@ -66,11 +69,15 @@ class Simulator:
             self._listeners[name] = listener
             await listener.start()
         autopush = await self._serve(Autopush(self._world).application(), self._autopush_port)
+        gcm = await self._serve(self._gcm.application(), 0)
+        mcs = await self._gcm.start(self._host, self._authority.server_context(MCS_HOST))
+        self.chromium_switches = Gcm.switches(f"http://{self._host}:{gcm}", mcs)
         control = await self._serve(Control(self._world, self._listeners).application(), self._control_port)
         self.autopush_url = f"ws://{self._host}:{autopush}/"
         self.control_url = f"http://{self._host}:{control}"
 
     async def stop(self) -> None:
+        await self._gcm.stop()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
@@ -124,6 +131,7 @@ def _write_ready(file: Path, simulator: Simulator) -> None:
     ready = {
         "control_url": simulator.control_url,
         "autopush_url": simulator.autopush_url,
+        "chromium_switches": simulator.chromium_switches,
         "ca_file": str(simulator.ca_file),
         "connect_to": simulator.connect_to,
     }

@@ -82,7 +82,7 @@ self.addEventListener("notificationclose", (event) => {
   if (!isOurs(event.notification)) return;
   event.stopImmediatePropagation();
   const { tocsin, tells } = event.notification.data;
-  if (tells) event.waitUntil(tell(tocsin.alert, "closed"));
+  if (tells && !wasReplaced(event.notification)) event.waitUntil(tell(tocsin.alert, "closed"));
 });
 
 /** Where it leads says the payload, or our own service; no page and no other site can put an address there. */

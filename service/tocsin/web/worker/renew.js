@@ -13,10 +13,10 @@ function keyOf(subscription) {
   return text.replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }
 
-/** Not for the subscription of somebody else, in whose worker we are. */
+/** Not for the subscription of somebody else, in whose worker we are, and not for a reader who has left. */
 async function renew({ oldSubscription, newSubscription }) {
   const record = await kept(RECORD);
-  if (!ALONE && !record) return;
+  if (!record) return;
   if (!ALONE && oldSubscription && oldSubscription.endpoint !== record.endpoint) return;
   const site = await freshSite();
   const subscription = newSubscription ?? await self.registration.pushManager.subscribe({
@@ -24,14 +24,14 @@ async function renew({ oldSubscription, newSubscription }) {
     applicationServerKey: keyBytes(site.application_server_key),
   });
   const registered = await register(subscription, record);
-  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record?.consent });
+  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent });
 }
 
 /** The preferences go along: where the service knows the old one no more, they are all that is left of them. */
 async function register(subscription, record) {
   const whose = { subscription: subscription.toJSON(), application_server_key: keyOf(subscription) };
   const post = (body) => answered("v1/subscriptions", { method: "POST", body: { ...whose, ...body } });
-  if (!record?.token) return post({});
+  if (!record.token) return post({});
   const replaces = { id: record.id, token: record.token };
   try {
     return await post({ replaces, preferences: record.preferences ?? {} });

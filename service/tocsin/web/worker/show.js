@@ -9,6 +9,8 @@ const LIST_AGE = 6_000;
 const RANKS = ["update", "breaking", "flash"];
 
 let lastStamp = 0;
+// By tag, when its newest was shown: Firefox tells of one that another replaces as if the reader had closed it.
+const newest = new Map();
 
 /** A correction, a retraction and what they stand for are one chain; a summary is known by its tag. */
 function chainOf(about, tag) {
@@ -67,6 +69,7 @@ async function show(title, options, chain = null) {
   lastStamp = Math.max(Date.now(), lastStamp + 1);
   const stamp = lastStamp;
   const data = { ...options.data, stamp };
+  if (options.tag) newest.set(options.tag, stamp);
   try {
     await self.registration.showNotification(title, { ...options, data });
   } catch {
@@ -75,6 +78,8 @@ async function show(title, options, chain = null) {
   }
   if (chain !== null) await closeOlder(chain, stamp).catch(() => null);
 }
+
+const wasReplaced = ({ tag, data }) => newest.get(tag) > data.stamp;
 
 async function closeOlder(chain, stamp) {
   for (const shown of await self.registration.getNotifications()) {

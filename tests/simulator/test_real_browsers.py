@@ -1,15 +1,17 @@
-"""A real Firefox subscribes at the simulator and gets a push through it."""
+"""A real Firefox and a real Chromium subscribe at the simulator and get pushes through it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from simulator_sender import Sender
+from playwright.async_api import Page, async_playwright
 
-from browsers import firefox, needs_firefox
+from browsers import chromium_with_push, firefox, needs_chromium, needs_firefox, trusted_home
+from simulator_sender import Sender
 from tocsin.simulator.client import SimulatorClient
 from tocsin.simulator.models import BrowserView
 from tocsin.simulator.server import Simulator
@@ -63,26 +65,46 @@ async def site() -> AsyncIterator[Site]:
     await runner.cleanup()
 
 
+async def subscribe_push_unsubscribe(page: Page, site: Site, client: SimulatorClient, sender: Sender) -> None:
+    await page.goto(site.url)
+    subscription = await page.evaluate(SUBSCRIBE, sender.key)
+    [view] = await client.browsers()
+    assert view.subscription.endpoint == subscription["endpoint"]
+    await until(client, view, lambda browser: browser.online)
+
+    known_to_page = BrowserView.model_validate(view.model_dump() | {"subscription": subscription})
+    assert (await sender.push(known_to_page, b"Flood in the valley")).status == 201
+    async with asyncio.timeout(20):
+        assert await site.pushed.get() == "Flood in the valley"
+    await until(client, view, lambda browser: browser.received == 1)
+
+    assert await page.evaluate(UNSUBSCRIBE)
+    await until(client, view, lambda browser: browser.unsubscribed)
+    assert (await sender.push(known_to_page)).status == 410
+
+
+async def until(client: SimulatorClient, view: BrowserView, wanted: Callable[[BrowserView], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not wanted(await client.browser(view.id)):
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.browser
 @needs_firefox
 async def test_real_firefox(simulator: Simulator, client: SimulatorClient, sender: Sender, site: Site) -> None:
     async with firefox(simulator.autopush_url) as browser:
-        page = await browser.new_page()
-        await page.goto(site.url)
-        subscription = await page.evaluate(SUBSCRIBE, sender.key)
-        [view] = await client.browsers()
-        assert view.subscription.endpoint == subscription["endpoint"]
-        assert view.online
+        await subscribe_push_unsubscribe(await browser.new_page(), site, client, sender)
 
-        known_to_page = BrowserView.model_validate(view.model_dump() | {"subscription": subscription})
-        assert (await sender.push(known_to_page, b"Flood in the valley")).status == 201
-        async with asyncio.timeout(20):
-            assert await site.pushed.get() == "Flood in the valley"
-            while (await client.browser(view.id)).received == 0:
-                await asyncio.sleep(0.05)
 
-        assert await page.evaluate(UNSUBSCRIBE)
-        async with asyncio.timeout(20):
-            while not (await client.browser(view.id)).unsubscribed:
-                await asyncio.sleep(0.05)
-        assert (await sender.push(known_to_page)).status == 410
+@pytest.mark.browser
+@needs_chromium
+async def test_real_chromium(
+    simulator: Simulator, client: SimulatorClient, sender: Sender, site: Site, tmp_path: Path
+) -> None:
+    home = await trusted_home(tmp_path, simulator.ca_file)
+    async with (
+        async_playwright() as playwright,
+        chromium_with_push(playwright, home, simulator.chromium_switches) as context,
+    ):
+        await context.grant_permissions(["notifications"], origin=site.url.rstrip("/"))
+        await subscribe_push_unsubscribe(await context.new_page(), site, client, sender)
