@@ -9,7 +9,7 @@ import pytest
 from cli_run import Commands, Ran
 
 from samples import POINT, base64url
-from tocsin.domain.subscriptions import parse_public_id
+from tocsin.domain.subscriptions import Address, parse_public_id
 from tocsin.store.store import Store
 
 KEYS = {"p256dh": base64url(POINT), "auth": base64url(bytes(16))}
@@ -146,6 +146,20 @@ async def test_they_are_counted(tocsin: Commands) -> None:
     await take(tocsin, *(bare(str(number)) for number in range(120)))
     assert (await tocsin("subscriptions", "count", "--json")).json["by_push_service"] == {"fcm": 120}
     assert "120" in (await tocsin("subscriptions", "count")).out
+
+
+async def test_who_was_called_gone_keeps_what_they_chose(tocsin: Commands, store: Store) -> None:
+    """An old dump is no word from a browser: it neither brings one back nor undoes what it muted since."""
+    assert (await take(tocsin, whole("a", preferences=ALL))).code == 0
+    ((slot, packed),) = (await store.subscriptions.records("fcm.0")).items()
+    address = Address.of("fcm.0", slot)
+    assert await store.quarantine.add(address, packed, 1)
+
+    assert (await take(tocsin, bare("a"))).json == {"imported": 0, "known": 1, "differing": 0}
+
+    assert await store.quarantine.restore(address)
+    (row,) = await exported(tocsin)
+    assert (row["preferences"]["topics"], row["preferences"]["muted_stories"]) == (["sport"], ["aleppo"])
 
 
 async def test_what_can_be_read_once_is_refused(tocsin: Commands, store: Store, tmp_path: Path) -> None:

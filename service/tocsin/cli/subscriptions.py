@@ -149,10 +149,13 @@ def _check(file: Path, rules: Rules) -> int:
 
 
 async def _take(store: Store, entry: Entry, oldest_ms: int) -> str:
-    """Whoever is here already has said since then what they wish."""
+    """Whoever is here already has said since then what they wish, also one whom a push service called gone."""
     seen = await store.subscriptions.look(entry.subscription.digest)
-    if seen.kept is not None:
-        same = hmac.compare_digest(seen.kept.record.auth, entry.subscription.auth)
+    record = seen.kept.record if seen.kept else None
+    if record is None and (address := await store.subscriptions.find_quarantined(entry.subscription.digest)):
+        record = await store.quarantine.record(address)
+    if record is not None:
+        same = hmac.compare_digest(record.auth, entry.subscription.auth)
         return "known" if same else "differing"
     for _ in range(5):
         try:
