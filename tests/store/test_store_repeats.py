@@ -116,7 +116,7 @@ async def register_and_leave(store: Store) -> None:
 
 async def be_heard_of(store: Store) -> None:
     kept = await add(store.subscriptions, BROWSER, ASLEEP)
-    for day in (20_500, 20_510):
+    for day in (30_000, 30_010):
         await store.activity.seen(kept.address, kept.packed, day)
         await store.activity.raise_to("fcm.0", [0, 1], day + 5)
 
