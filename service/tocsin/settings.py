@@ -248,7 +248,13 @@ class Settings(BaseSettings):
         for entry in value:
             parts = urlsplit(entry)
             if parts.scheme not in ("http", "https") or not parts.netloc or entry != f"{parts.scheme}://{parts.netloc}":
-                raise ValueError(f"{entry!r} is not an origin: scheme and host, such as https://www.example.com")
+                raise ValueError(
+                    f"{entry!r} is not an origin: scheme and host without a slash at the end, such as "
+                    "https://www.example.com"
+                )
+            port = ":80" if parts.scheme == "http" else ":443"
+            if entry != (written := entry.lower().removesuffix(port)):
+                raise ValueError(f"browsers write {entry!r} as {written}: use that")
         return value
 
     @field_validator("approval")

@@ -8,6 +8,8 @@ from api_served import Served, assert_problem, changed, serve
 
 from tocsin.api.route import Route
 from tocsin.api.routes import ROUTES
+from tocsin.domain.errors import Misconfigured
+from tocsin.settings import load
 
 OURS, PARTNER, STRANGER = "https://news.example", "https://partner.example", "https://evil.example"
 READERS = [route for route in ROUTES if route.readers]
@@ -113,3 +115,22 @@ async def test_all_other_routes_know_no_cors(cors: Served, route: Route) -> None
     assert_problem(asked, 405, "method_not_allowed")
     for reply in (asked, called):
         assert not [name for name in reply.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("https://www.example.com/", "without a slash"),
+        ("https://WWW.example.com", "as https://www.example.com: use that"),
+        ("https://www.example.com:443", "as https://www.example.com: use that"),
+        ("http://www.example.com:80", "as http://www.example.com: use that"),
+    ],
+)
+def test_an_origin_that_no_browser_writes_is_refused_at_the_start(written: str, told: str) -> None:
+    with pytest.raises(Misconfigured, match=f"TOCSIN_ALLOWED_ORIGINS.*{told}"):
+        load(allowed_origins=(written,))
+
+
+def test_another_port_is_part_of_an_origin() -> None:
+    origins = ("http://www.example.com:443", "https://www.example.com:8443")
+    assert load(allowed_origins=origins).allowed_origins == origins

@@ -144,7 +144,7 @@ def _check(file: Path, rules: Rules) -> int:
                 faults.append(Fault("after that", "nothing was looked at"))
                 break
     if faults:
-        raise Invalid([*faults, Fault("nothing", "was imported")])
+        raise Invalid([*faults, Fault("import", "nothing was kept; mend the file and run it again")])
     return total
 
 

@@ -48,7 +48,8 @@ fieldset { min-width: 0; margin: 0; padding: 1.5rem 0; border: 0; border-top: 1p
 fieldset:first-child { border: 0; padding-top: 0; }
 legend { float: inline-start; width: 100%; padding: 0; }
 legend + * { clear: both; }
-.topic { display: grid; grid-template-columns: 1fr minmax(0, 21rem); gap: .5rem 1rem; align-items: center; padding: .75rem 0; border-bottom: 1px solid var(--rule); }
+.topic { display: grid; grid-template-columns: 1fr minmax(0, 21rem); gap: .5rem 1rem; align-items: center; padding: .75rem 0; }
+.topic + .topic { border-top: 1px solid var(--rule); }
 .topic small { display: block; }
 .choices { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); border: 1px solid var(--edge); border-radius: var(--radius); overflow: hidden; }
 .choices label { position: relative; display: grid; align-content: center; min-height: 3.25rem; padding: .25rem; text-align: center; line-height: 1.2; }
