@@ -66,5 +66,7 @@ class Log:
 def _is_done(kept: dict[str, str], info: dict[str, Any]) -> bool:
     if not int(info["aof_enabled"]):  # there is no such file
         return True
-    began = kept.get("life") == str(info["run_id"]) and int(info["aof_rewrites"]) > int(kept.get("before", 1 << 62))
+    began = kept.get("life") == str(info["run_id"]) and int(info.get("aof_rewrites", 0)) > int(
+        kept.get("before", 1 << 62)
+    )
     return began and str(info["aof_last_bgrewrite_status"]) == "ok"
