@@ -260,6 +260,22 @@ async def test_individual_needs_proof(api: Served, settings: Settings, simulator
         assert await counted(served, alert) == NONE
 
 
+async def test_consent_taken_back_takes_along_what_was_told_under_it(
+    api: Served, settings: Settings, simulator: SimulatorClient
+) -> None:
+    async with serve(individual(settings)) as served:
+        (view,) = await simulator.create_browsers(1, "fcm", served.services.application_server.public_key)
+        reply = await served.register(subscription_of(view), consent={"text_version": "2026-03"})
+        alert = await begun(served)
+        assert await tell(served, alert, subscription=reply.json["id"], token=reply.json["token"]) == 204
+        assert await served.store.receipts.of(Address("fcm", 0), [alert]) == {alert: ["shown"]}
+
+        assert (await served.register(subscription_of(view), consent=None)).status == 200
+
+        assert await served.store.receipts.of(Address("fcm", 0), [alert]) == {}
+        assert await counted(served, alert) == {**NONE, "shown": 1}
+
+
 async def test_without_consent_it_is_counted_and_no_name_kept(
     api: Served, settings: Settings, simulator: SimulatorClient
 ) -> None:

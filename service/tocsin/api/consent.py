@@ -32,12 +32,13 @@ async def agree(call: Call[Registration], kept: Kept) -> Kept:
     if "consent" not in call.body.model_fields_set:
         return kept
     given = call.body.consent
+    now_ms = clock.milliseconds(clock.now())
     if given is None:
-        return kept if kept.consent is None else await call.services.store.subscriptions.set_consent(kept, None)
+        store = call.services.store.subscriptions
+        return kept if kept.consent is None else await store.take_back_consent(kept, now_ms)
     if kept.consent is not None and kept.consent.text_version == given.text_version:
         return kept
-    now = clock.milliseconds(clock.now()) // 1000
-    return await call.services.store.subscriptions.set_consent(kept, Consent(now, given.text_version))
+    return await call.services.store.subscriptions.set_consent(kept, Consent(now_ms // 1000, given.text_version))
 
 
 def agreed(call: Call[BaseModel], kept: Kept) -> bool:

@@ -194,6 +194,12 @@ class Subscriptions:
             raise Changed(_CHANGED)
         return replace(kept, consent=consent)
 
+    async def take_back_consent(self, kept: Kept, now_ms: int) -> Kept:
+        """What was told under it goes too. Raises Changed as `set_consent` does."""
+        changed = await self.set_consent(kept, None)
+        await self._erasing.forget_receipts(kept.address, now_ms)
+        return changed
+
     async def move(self, old: Kept, subscription: Subscription, key_id: bytes) -> Kept | None:
         """The same browser with another endpoint, with all that is known of it (see `moves`).
 
