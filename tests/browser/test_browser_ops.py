@@ -99,7 +99,7 @@ async def test_a_queue_is_paused_after_a_question_and_goes_on(town: Town, pictur
         await card.get_by_role("button", name="Pause").click()
         await expect(page.locator("#confirm")).to_contain_text("No flash")
         await page.locator("#confirm-yes").click()
-        await expect(card).to_contain_text("Paused")
+        await expect(card.get_by_text("Paused", exact=True)).to_be_visible()
         assert await town.store.pauses.paused() == {PRIORITY}
         if pictures:
             await page.screenshot(path=pictures / "ops-paused.png")
