@@ -16,8 +16,9 @@ from tocsin.store.numbers import shards_below
 from tocsin.store.readers import CapIsFull
 from tocsin.store.store import Store
 
-# What one process sends in a second with the default window at 30 ms an answer (docs/decisions/0005).
-REQUESTS_PER_SECOND = 1_700
+# What one process sends in a second with the default window at 30 ms an answer, once it is under way: 20,000 readers
+# took two of them 7.3 s, three of which are the gentle start (`whole_path.py --delay 30`, docs/performance.md).
+REQUESTS_PER_SECOND = 2_000
 
 # How many shards are read in one go. More would keep other requests of this process waiting.
 _SHARDS_AT_ONCE = 32

@@ -1,6 +1,6 @@
 """A week of news: every browser gets what it wants, when it wants it, once, and nothing else.
 
-1,200 browsers in `make test`; `make week` lives through the same week with 100,000 (BROWSERS=...) and tells how far.
+800 browsers in `make test`; `make week` lives through the same week with 100,000 (BROWSERS=...) and tells how far.
 """
 
 import os
@@ -22,7 +22,7 @@ from tocsin import clock
 from tocsin.publishing import account
 from tocsin.settings import Settings
 
-BROWSERS = int(os.environ.get("BROWSERS", "1200"))
+BROWSERS = int(os.environ.get("BROWSERS", "800"))
 # Whoever waits at the end of the week gets it on the day after.
 DRAINED = END + timedelta(hours=30)
 

@@ -479,7 +479,7 @@ def test_whatever_happens_nobody_is_lost_or_sent_to_twice(servers: Settings) -> 
     run_state_machine_as_test(
         lambda: Engine(servers.broker),  # the same server without a disk to wait for
         settings=settings(
-            max_examples=20,
+            max_examples=15,
             stateful_step_count=40,
             print_blob=True,
             suppress_health_check=list(HealthCheck),

@@ -277,7 +277,7 @@ def test_no_prekey_serves_two_plaintexts(servers: Settings, tmp_path: Path) -> N
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=15,
+                max_examples=12,
                 stateful_step_count=25,
                 print_blob=True,
                 suppress_health_check=list(HealthCheck),
