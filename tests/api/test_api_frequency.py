@@ -11,7 +11,16 @@ from tocsin import clock
 from tocsin.domain.alerts import AlertState
 from tocsin.frequency import Frequency
 
-HOUR = clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is counted up to the full hour is another count for a test that lives through one."""
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+
+def the_hour() -> datetime:
+    return clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def counted(api: Served) -> Frequency:
 async def sent(
     api: Served, days_ago: float, state: AlertState = AlertState.SENT, root: str | None = None, **words: Any
 ) -> None:
-    began_at: datetime = HOUR - timedelta(days=days_ago)
+    began_at = the_hour() - timedelta(days=days_ago)
     alert = an_alert(now=began_at, **words).model_copy(update={"root": root})
     await api.store.alerts.queue(alert, f"key-{alert.id}")
     await api.store.runs.begin(alert.id, {}, began_at, began_at + timedelta(days=1))
@@ -49,10 +58,10 @@ async def test_corrections_and_what_was_stopped_do_not_count(api: Served, counte
     await sent(api, 40)
     await sent(api, 2, AlertState.STOPPED)
     await sent(api, 2, AlertState.EXPIRED)
-    first = an_alert(now=HOUR)
+    first = an_alert(now=the_hour())
     await api.store.alerts.queue(first, "a-key-of-sixteen")
     await sent(api, 1, root=first.id)
-    await api.store.alerts.queue(an_alert(now=HOUR - timedelta(days=3)), "never-begun-so-far")
+    await api.store.alerts.queue(an_alert(now=the_hour() - timedelta(days=3)), "never-begun-so-far")
 
     assert await counted.per_day("world") == {"flash": 0, "breaking": 0, "update": 0}
 
