@@ -127,6 +127,18 @@ def test_answers_make_up_for_idle_frames() -> None:
     assert not one.is_over
 
 
+@pytest.mark.parametrize("body", [b"", b"gone", bytes(5_000)], ids=["empty", "text", "long"])
+def test_an_answer_is_one_with_data_too(body: bytes) -> None:
+    one = core()
+    for turn in range(1_500):
+        start(one, str(turn))
+        stream = 2 * turn + 1
+        head = headers(stream, b"\x08\x03410", h2.END_HEADERS)
+        ended = one.receive(head + h2.frame(h2.DATA, h2.END_STREAM, stream, body))
+        assert [(tag, reply.status) for tag, reply in ended] == [(str(turn), 410)]
+    assert not one.is_over
+
+
 def test_streams_that_are_never_ended_do_not_pile_up() -> None:
     one = core()
     for turn in range(h2.MAX_GIVEN_UP + 1):

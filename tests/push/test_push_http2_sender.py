@@ -248,3 +248,14 @@ async def test_nginx_that_leaves_again_and_again_gets_each_message_once(authorit
     paths = Counter(line.split('"')[1].split()[1] for line in (tmp_path / "access.log").read_text().splitlines())
     assert len(paths) == 1_000
     assert set(paths.values()) == {1}
+
+
+async def test_what_libcurl_cannot_even_begin_is_answered(tls: ssl.SSLContext, authority: Authority) -> None:
+    async with (
+        Scripted(tls, lambda visit: visit.accept(visit.streams[-1])) as server,
+        opened(authority, server.connect_to, request_seconds=5) as sender,
+    ):
+        odd = envelope()._replace(url="https://ex\u00e4mple.invalid/x")
+        async with asyncio.timeout(4):
+            answers = await sender.send([odd, envelope()])
+        assert [(answer.status, answer.failure) for answer in answers] == [(0, Failure.BROKEN), (201, None)]

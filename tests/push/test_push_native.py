@@ -1,6 +1,7 @@
 """Message keys by the system's libcrypto: the same as encryption.py's, or not used at all."""
 
 import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,17 @@ def test_what_is_no_point_is_refused(native: Native) -> None:
             derive(point, AUTH)
     assert not native.takes(compressed.public_bytes(Encoding.X962, PublicFormat.CompressedPoint), AUTH)
     assert not native.takes(P256DH, AUTH[:-1])
+
+
+def test_a_point_that_is_refused_leaves_no_error_to_tls(native: Native) -> None:
+    """Python's ssl has the same libcrypto, and takes an error that it finds there for its own."""
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    with pytest.raises(ValueError, match="point"):
+        native.derive(b"\x04" + b"\1" * 64, AUTH)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
 
 
 def test_it_leaks_nothing(native: Native) -> None:

@@ -6,6 +6,7 @@
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/rand.h>
@@ -91,7 +92,7 @@ static int derive(const uint8_t *point, const uint8_t *auth, const uint8_t *salt
 }
 
 /* With a new salt and a new key pair, whose private half is gone when this returns. */
-int tocsin_derive(const uint8_t point[POINT], const uint8_t auth[AUTH], uint8_t out[HEADER + CEK + NONCE]) {
+static int derive_anew(const uint8_t *point, const uint8_t *auth, uint8_t *out) {
     uint8_t salt[SALT];
     BIGNUM *private;
     int found = FAILED;
@@ -106,15 +107,33 @@ end:
     return found;
 }
 
-/* With these, to repeat a known example. */
-int tocsin_derive_with(const uint8_t point[POINT], const uint8_t auth[AUTH], const uint8_t salt[SALT],
-                       const uint8_t private_key[PRIVATE], uint8_t out[HEADER + CEK + NONCE]) {
+static int derive_known(const uint8_t *point, const uint8_t *auth, const uint8_t *salt, const uint8_t *private_key,
+                        uint8_t *out) {
     BIGNUM *private;
     int found;
     if (!ready() || (private = BN_bin2bn(private_key, PRIVATE, NULL)) == NULL) return FAILED;
     BN_set_flags(private, BN_FLG_CONSTTIME);
     found = derive(point, auth, salt, private, out);
     BN_clear_free(private);
+    return found;
+}
+
+/* Python's ssl has the same libcrypto and its queue of errors: one of ours that is left there ends a connection. */
+int tocsin_derive(const uint8_t point[POINT], const uint8_t auth[AUTH], uint8_t out[HEADER + CEK + NONCE]) {
+    int found;
+    ERR_set_mark();
+    found = derive_anew(point, auth, out);
+    ERR_pop_to_mark();
+    return found;
+}
+
+/* With these, to repeat a known example. */
+int tocsin_derive_with(const uint8_t point[POINT], const uint8_t auth[AUTH], const uint8_t salt[SALT],
+                       const uint8_t private_key[PRIVATE], uint8_t out[HEADER + CEK + NONCE]) {
+    int found;
+    ERR_set_mark();
+    found = derive_known(point, auth, salt, private_key, out);
+    ERR_pop_to_mark();
     return found;
 }
 

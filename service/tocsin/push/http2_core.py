@@ -191,9 +191,12 @@ class Http2Core(Generic[Tag]):
     def _take_data(self, flags: int, stream: int, payload: bytes, ended: Ended[Tag]) -> None:
         self._streams.check_begun(stream)
         chunk = h2.unpadded(flags & ~h2.WITH_PRIORITY, payload)
-        if not chunk:
-            self._idle()
+        before = len(ended)
         self._streams.take_data(stream, bool(flags & h2.END_STREAM), len(payload), chunk, ended)
+        if len(ended) > before:
+            self._idle_frames -= h2.FRAMES_AN_ANSWER
+        elif not chunk:
+            self._idle()
 
     def _take_window(self, _flags: int, stream: int, payload: bytes, ended: Ended[Tag]) -> None:
         self._idle()

@@ -71,6 +71,8 @@ class Dialler:
             return ask(socket.AI_NUMERICHOST)
         except socket.gaierror:
             pass
+        except UnicodeError:  # a label that no name can have
+            raise Undialled(Failure.DNS) from None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._resolvers, ask, 0)
         except (OSError, UnicodeError):

@@ -242,6 +242,7 @@ class Http2Host:
     def _undialled(self, began: float, failure: Failure) -> None:
         """Fails those that waited for it, unless there are others to wait for."""
         self._grows_from = self._loop.time() + _NO_MORE_SECONDS
+        self._loop.call_later(_NO_MORE_SECONDS, self.wake)
         if not self._connections and len(self._dialling) == 1:
             ended = [(request, BROKEN) for request in self._waiting if request.batch.began <= began]
             self._waiting = deque(request for request in self._waiting if request.batch.began > began)

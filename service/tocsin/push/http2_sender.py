@@ -208,15 +208,21 @@ class Http2Sender:
             task.add_done_callback(self._by_curl.pop)
 
     async def _send_by_curl(self, batch: Batch, requests: Sequence[Request]) -> None:
+        left = set(range(len(requests)))
+
         def heard(place: int, answer: Answer) -> None:
+            left.discard(place)
             batch.take(requests[place].number, answer)
 
-        if self._closed:
-            for place in range(len(requests)):
-                heard(place, Answer(0, Failure.BROKEN))
-            return
-        waited = asyncio.get_running_loop().time() - batch.began
-        await self._curl.send([request.envelope for request in requests], heard, waited)
+        if not self._closed:
+            waited = asyncio.get_running_loop().time() - batch.began
+            try:
+                await self._curl.send([request.envelope for request in requests], heard, waited)
+            except Exception as error:  # noqa: BLE001 (nobody awaits this task, and whoever sends waits for every answer)
+                # Without its text, which may quote an endpoint.
+                log.error("libcurl could not send", error=type(error).__name__)  # noqa: TRY400
+        for place in sorted(left):
+            heard(place, Answer(0, Failure.BROKEN))
 
 
 def _is_plain(head: Head) -> bool:
