@@ -9,7 +9,7 @@ import structlog
 
 from tocsin.domain.deliveries import Answer, Failure
 from tocsin.push.batch import Batch
-from tocsin.push.curl_sender import CONNECT_SECONDS, HOST_CONNECTIONS, STREAMS, CurlSender
+from tocsin.push.curl_sender import CONNECT_SECONDS, HOST_CONNECTIONS, MAX_HOSTS, STREAMS, CurlSender
 from tocsin.push.guard import Guard
 from tocsin.push.http2_connection import Request
 from tocsin.push.http2_dial import Dialler
@@ -21,8 +21,6 @@ from tocsin.settings import Settings
 
 log = structlog.get_logger()
 
-# `.notify.windows.com` stands for dozens of hosts; one that is not in use is closed for the next.
-MAX_HOSTS = 64
 # Hosts that are left to libcurl. More than there are push services, or somebody plays with us: begun anew.
 _MOST_REFUSED = 1_024
 _SWEEP_SECONDS = 25.0
