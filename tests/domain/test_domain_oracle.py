@@ -1,9 +1,9 @@
 """`decide` agrees with the contract as somebody else wrote it down (tests/oracle.py), whatever is asked and when."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import oracle
@@ -48,6 +48,7 @@ def test_every_reader_alert_and_moment(
         assert cap == ((oracle.own_day(wants, now, site_zone) - EPOCH).days, wants["daily_cap"]["count"])
 
 
+@example(("America/St_Johns", datetime(1990, 10, 28, 2, 31, tzinfo=UTC)), {"start": "00:00", "end": "22:00"})
 @given(places(), hours(st.none()))
 @settings(max_examples=150)
 def test_quiet_hours_by_walking_along_the_clock(place: tuple[str, datetime], given_hours: dict[str, Any]) -> None:

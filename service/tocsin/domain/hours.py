@@ -84,7 +84,8 @@ def _quiet_until(start: str, end: str, time_zone: str, minute: datetime) -> date
 def _end_of(now: datetime, zone: ZoneInfo, start: time, end: time) -> datetime | None:
     """The end of the one night that `now` (UTC) lies in."""
     today = now.astimezone(zone).date()
-    for day in (today - timedelta(days=1), today):
+    # A clock that is set back past midnight comes from a day that is tomorrow again.
+    for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
         begins = _moment(day, start, zone, fold=0)
         ends = _moment(day if start < end else day + timedelta(days=1), end, zone, fold=1)
         if begins <= now < ends:
