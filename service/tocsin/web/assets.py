@@ -11,9 +11,14 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
+import structlog
+
 from tocsin.domain.languages import SiteLanguage
 from tocsin.web.joined import joined, parts
+from tocsin.web.minified import NotMinified, minified
 from tocsin.web.words import speaker
+
+log = structlog.get_logger()
 
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -70,10 +75,19 @@ def source(name: str) -> str:
     return _STATIC.joinpath(name).read_text(encoding="utf-8")
 
 
+def small(script: str, name: str) -> str:
+    """As it is written where it cannot be made smaller: a page loses a moment by that, and no function."""
+    try:
+        return minified(script)
+    except NotMinified as error:
+        log.warning("a script is not minified", script=name, fault=str(error))
+        return script
+
+
 def _packaged() -> dict[str, Asset]:
     found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
     words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
-    return {**found, **words, SDK: Asset(SDK, joined(SDK, source).encode())}
+    return {**found, **words, SDK: Asset(SDK, small(joined(SDK, source), SDK).encode())}
 
 
 def _compact(body: bytes) -> bytes:

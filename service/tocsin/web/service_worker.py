@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from tocsin.web.assets import ASSET_HEADERS, WORKER_WORDS, Asset, source
+from tocsin.web.assets import ASSET_HEADERS, WORKER_WORDS, Asset, small, source
 
 PARTS: Final = ("service", "journal", "show", "receipts", "stories", "renew", "events")
 LANGUAGES: Final = ("en", "ar")
@@ -18,6 +18,9 @@ _HEAD: Final = """\
 (() => {
 "use strict";
 """
+_FOLDER: Final = files("tocsin.web").joinpath("worker")
+# Without what they stand in, so that their own names stay as they are written.
+_PARTS: Final = small("\n".join(_FOLDER.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in PARTS), "sw.js")
 
 
 @cache
@@ -26,11 +29,9 @@ def service_worker(service: str) -> Asset:
 
     One file, since each more of them is a request that a browser makes again with every look for an update.
     """
-    folder = files("tocsin.web").joinpath("worker")
-    parts = [folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in PARTS]
     words = json.dumps({language: worker_words(language) for language in LANGUAGES})
     known = f"const SERVICE = {json.dumps(service)};\nconst WORDS = {words};\n"
-    body = "\n".join((_HEAD + known, *parts, "})();\n"))
+    body = f"{_HEAD}{known}{_PARTS}\n}})();\n"
     return Asset("sw.js", body.encode(), _headers(service))
 
 
