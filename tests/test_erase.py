@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,28 @@ async def found(town: Town, sought: dict[str, bytes]) -> set[str]:
     return {f"{what} in {place}" for place, held in places.items() for what, text in sought.items() if text in held}
 
 
-async def test_nothing_of_a_browser_that_left_is_left(forgetful: Town) -> None:
+async def leave(town: Town, view: BrowserView, registered: dict[str, Any]) -> None:
+    token = {"Authorization": f"Bearer {registered['token']}"}
+    status, _ = await town.call("DELETE", f"/v1/subscriptions/{registered['id']}", headers=token)
+    assert status == 204
+
+
+async def be_erased(town: Town, view: BrowserView, registered: dict[str, Any]) -> None:
+    """By the operator; its page would bring it back."""
+    words = ("-m", "tocsin.cli.main", "subscriptions", "erase", registered["id"])
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, *words, env={**os.environ, **town.environment}, cwd=town.folder
+    )
+    assert await command.wait() == 0
+    body = {"subscription": view.subscription.model_dump(mode="json")}
+    status, problem = await town.call("POST", "/v1/subscriptions", body)
+    assert (status, problem["code"]) == (410, "ended")
+
+
+@pytest.mark.parametrize("goes", [leave, be_erased])
+async def test_nothing_of_a_browser_that_left_is_left(
+    forgetful: Town, goes: Callable[[Town, BrowserView, dict[str, Any]], Awaitable[None]]
+) -> None:
     town = forgetful
     _, site = await town.call("GET", "/v1/site")
     stays, old, new = await town.simulator.create_browsers(3, "fcm", site["application_server_key"])
@@ -116,9 +139,7 @@ async def test_nothing_of_a_browser_that_left_is_left(forgetful: Town) -> None:
     assert any(where.startswith("new endpoint in store") for where in held)
     assert any("appendonly" in where for where in held), "the log is looked into"
 
-    token = {"Authorization": f"Bearer {after['token']}"}
-    status, _ = await town.call("DELETE", f"/v1/subscriptions/{after['id']}", headers=token)
-    assert status == 204
+    await goes(town, new, after)
 
     async with asyncio.timeout(WAIT_SECONDS):
         while left := await found(town, sought):

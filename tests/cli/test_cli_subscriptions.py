@@ -53,8 +53,8 @@ async def test_what_is_taken_over_comes_out_again_and_goes_in_again(tocsin: Comm
 
     ran = await take(tocsin, *rows)
 
-    assert (ran.code, ran.json) == (0, {"imported": 3, "known": 0, "differing": 0})
-    assert (await take(tocsin, *rows, rows[0])).json == {"imported": 0, "known": 4, "differing": 0}
+    assert (ran.code, ran.json) == (0, {"imported": 3, "known": 0, "differing": 0, "erased": 0})
+    assert (await take(tocsin, *rows, rows[0])).json == {"imported": 0, "known": 4, "differing": 0, "erased": 0}
     assert (await take(tocsin, bare("a", keys={**KEYS, "auth": base64url(b"x" * 16)}))).json["differing"] == 1
     out = await exported(tocsin)
     assert [row["subscription"]["endpoint"][-1] for row in out] == ["a", "b", "c"]
@@ -142,6 +142,18 @@ async def test_who_is_erased_is_gone(tocsin: Commands, store: Store) -> None:
     assert counted == {"total": 0, "by_push_service": {"fcm": 0}, "quarantined": {"fcm": 0}}
 
 
+async def test_an_old_dump_does_not_bring_back_who_was_erased(tocsin: Commands, store: Store) -> None:
+    await take(tocsin, bare("a"), bare("b"))
+    dump = await exported(tocsin)
+    assert (await tocsin("subscriptions", "erase", dump[0]["id"])).code == 0
+
+    ran = await take(tocsin, *dump, bare("c"))
+
+    assert ran.json == {"imported": 1, "known": 1, "differing": 0, "erased": 1}
+    assert "1 erased on request and left out" in (await tocsin("subscriptions", "import", "dump.jsonl")).out
+    assert dump[0]["id"] not in [row["id"] for row in await exported(tocsin)]
+
+
 async def test_they_are_counted(tocsin: Commands) -> None:
     await take(tocsin, *(bare(str(number)) for number in range(120)))
     assert (await tocsin("subscriptions", "count", "--json")).json["by_push_service"] == {"fcm": 120}
@@ -155,7 +167,7 @@ async def test_who_was_called_gone_keeps_what_they_chose(tocsin: Commands, store
     address = Address.of("fcm.0", slot)
     assert await store.quarantine.add(address, packed, 1)
 
-    assert (await take(tocsin, bare("a"))).json == {"imported": 0, "known": 1, "differing": 0}
+    assert (await take(tocsin, bare("a"))).json == {"imported": 0, "known": 1, "differing": 0, "erased": 0}
 
     assert await store.quarantine.restore(address)
     (row,) = await exported(tocsin)

@@ -17,6 +17,7 @@ _PROBLEMS = {
     403: "The key lacks the role",
     404: "Not here, or not this caller's",
     409: "Does not fit the present state",
+    410: "Erased on request and stays away (`ended`): subscribe anew for another endpoint, without `replaces`",
     412: "If-Match names another version than the present one",
     413: "Over 16 KiB",
     415: "Not sent as JSON",

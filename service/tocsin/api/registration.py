@@ -49,9 +49,10 @@ async def _keep(call: Call[Registration], subscription: Subscription, seen: Seen
     kept, store = seen.kept, call.services.store
     if kept is None and seen.entry.address is not None:
         kept = await store.subscriptions.come_back(subscription.digest)
-    old = await _replaced(call, subscription)
+    old, now_ms = await _replaced(call, subscription), clock.milliseconds(clock.now())
     moved = old and kept is None and await store.subscriptions.move(old, subscription, _key_id(call))
-    if moved:
+    if old and moved:
+        await store.subscriptions.confirm(moved, old.record.digest, now_ms)
         return await prefer(call, moved, call.body.preferences, "preferences."), 201
     status = 201 if kept is None else 200
     among = old.preferences if old else None
@@ -61,14 +62,16 @@ async def _keep(call: Call[Registration], subscription: Subscription, seen: Seen
         kept = await _repeat(call, kept, subscription, among)
     if old is not None:
         kept = await store.subscriptions.carry_over(old, kept)
-        await store.subscriptions.delete(old, clock.milliseconds(clock.now()))
+        await store.subscriptions.delete(old, now_ms)
+        await store.subscriptions.confirm(kept, old.record.digest, now_ms)
     return kept, status
 
 
 async def _replaced(call: Call[Registration], subscription: Subscription) -> Kept | None:
     """The subscription that this browser had before, where it is still there and the token is its own.
 
-    Anything else makes this a new one: what was forgotten here must not keep a browser from healing.
+    Anything else makes this a new one: what was forgotten here must not keep a browser from healing. Raises Ended for
+    one that was erased on request.
     """
     named, store = call.body.replaces, call.services.store
     digest = parse_public_id(named.id) if named else None

@@ -74,7 +74,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/site", readers.site, "What the site offers", "readers",
           {200: Site, 304: None}, readers=True, cache="no-cache"),
     Route("POST", "/v1/subscriptions", registration.register, "Register a browser", "readers",
-          {200: Registered, 201: Registered}, body=Registration, readers=True),
+          {200: Registered, 201: Registered}, body=Registration, readers=True, problems=(410,)),
     Route("GET", SUBSCRIPTION, readers.read, "Read a subscription", "readers",
           {200: SubscriptionView}, readers=True, token=True),
     Route("PATCH", f"{SUBSCRIPTION}/preferences", readers.change_preferences, "Change preferences (merge patch)",

@@ -19,13 +19,14 @@ from rich.table import Column, Table
 from tocsin import clock
 from tocsin.cli.dump import Entry, Rules, dumped, lines, named
 from tocsin.cli.opened import console, opened
-from tocsin.domain.errors import Changed, Fault, Invalid, Misconfigured, NotFound, UnknownRecord
+from tocsin.domain.errors import Changed, Ended, Fault, Invalid, Misconfigured, NotFound, UnknownRecord
 from tocsin.domain.subscriptions import Record, parse_public_id
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import Settings
 from tocsin.store.census import everyone
 from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
+from tocsin.store.suppression import KEEP_DAYS
 
 app = typer.Typer(help="Import, export, erase and count subscriptions.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -59,7 +60,8 @@ def erase(
     ids: Annotated[list[str], typer.Argument(help="Public ids, as the API and an export have them.")],
     as_json: AsJson = False,
 ) -> None:
-    """Forgets these browsers and all that is held on them."""
+    """Forgets these browsers and all that is held on them. They stay away: for 180 days neither their page nor an
+    import brings them back, until their reader subscribes anew."""
     digests = {text: parse_public_id(text) for text in ids}
     if wrong := [text for text, digest in digests.items() if digest is None]:
         message = "is no id of a subscription: 22 base64url characters"
@@ -69,7 +71,7 @@ def erase(
     if as_json:
         print(json.dumps({"erased": erased, "unknown": unknown}))  # noqa: T201
     else:
-        console().print(f"{len(erased)} erased")
+        console().print(f"{len(erased)} erased; they stay away for {KEEP_DAYS} days")
     if unknown:
         raise NotFound(f"not here: {', '.join(unknown)}")
 
@@ -102,6 +104,7 @@ def print_counts(counts: dict[str, int], as_json: bool) -> None:
     console().print(
         f"{counts['imported']:,} imported, {counts['known']:,} known already and left as they are"
         + (f", {counts['differing']:,} known with other keys and left as they are" if counts["differing"] else "")
+        + (f", {counts['erased']:,} erased on request and left out" if counts["erased"] else "")
     )
 
 
@@ -109,7 +112,7 @@ async def _import(file: Path, key: str | None) -> dict[str, int]:
     async with opened() as (store, settings):
         rules = await _rules(store, settings, key)
         total = _check(file, rules)
-        counts = {"imported": 0, "known": 0, "differing": 0}
+        counts = {"imported": 0, "known": 0, "differing": 0, "erased": 0}
         oldest_ms = await store.alerts.oldest_ledger_ms(_now_ms())
         with _progress("importing", total) as progress:
             for some in _batches(rules.entry(text) for _, text in lines(file)):
@@ -150,7 +153,10 @@ def _check(file: Path, rules: Rules) -> int:
 
 async def _take(store: Store, entry: Entry, oldest_ms: int) -> str:
     """Whoever is here already has said since then what they wish, also one whom a push service called gone."""
-    seen = await store.subscriptions.look(entry.subscription.digest)
+    try:
+        seen = await store.subscriptions.look(entry.subscription.digest)
+    except Ended:
+        return "erased"
     record = seen.kept.record if seen.kept else None
     if record is None and (address := await store.subscriptions.find_quarantined(entry.subscription.digest)):
         record = await store.quarantine.record(address)
@@ -166,6 +172,8 @@ async def _take(store: Store, entry: Entry, oldest_ms: int) -> str:
                 await store.subscriptions.set_consent(kept, entry.consent)
         except Changed:
             continue
+        except Ended:
+            return "erased"
         return "imported"
     return "differing"
 
@@ -206,15 +214,7 @@ async def _erase(digests: dict[str, bytes]) -> list[str]:
     async with opened() as (store, settings):
         prekeys = Prekeys(settings.prekey_server, settings.prekeys)
         for text, digest in digests.items():
-            kept = await store.subscriptions.get(digest)
-            address = kept.address if kept else await store.subscriptions.find_quarantined(digest)
-            if address is None:
-                continue
-            if kept:
-                deleted = await store.subscriptions.delete(kept, _now_ms())
-            else:
-                deleted = await store.subscriptions.delete_quarantined(address, _now_ms())
-            if deleted:
+            if address := await store.subscriptions.erase(digest, _now_ms()):
                 await prekeys.drop(address)
                 erased.append(text)
         await prekeys.close()

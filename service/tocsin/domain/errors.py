@@ -82,6 +82,12 @@ class Changed(Conflict):
     """Another call changed the thing meanwhile: the same call may be repeated."""
 
 
+class Ended(TocsinError):
+    """A browser that was erased on request: it is not taken in again by itself."""
+
+    code = "ended"
+
+
 class Stale(TocsinError):
     """`If-Match` names a version that is no longer the present one (RFC 9110 §13.1.1)."""
 

@@ -13,6 +13,13 @@ class Secret:
         self._key = key
         self._bytes: bytes | None = None
 
+    async def known(self) -> bytes | None:
+        """None where nobody asked for them yet."""
+        if self._bytes is None:
+            async with answering():
+                self._bytes = await self._server.redis.get(self._key)
+        return self._bytes
+
     async def load(self) -> bytes:
         if self._bytes is None:
             async with answering():

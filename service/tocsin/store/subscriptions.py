@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from tocsin.domain.consent import Consent
-from tocsin.domain.errors import Changed, UnknownRecord
+from tocsin.domain.errors import Changed, Ended, UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
@@ -25,6 +25,7 @@ from tocsin.store.numbers import Numbers, Reservation
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
 from tocsin.store.quarantine import HEAD, Quarantine
 from tocsin.store.shards import PERSONAL, shard_key, shard_keys
+from tocsin.store.suppression import Suppression
 
 log = structlog.get_logger()
 
@@ -69,14 +70,19 @@ class Subscriptions:
         self._index = Index(server)
         self._moves = Moves(server)
         self._erasing = Erasing(server)
+        self._suppression = Suppression(server)
 
     async def get(self, digest: bytes) -> Kept | None:
-        return (await self.look(digest)).kept
+        return await self._at(await self._index.get(digest), digest)
 
     async def look(self, digest: bytes) -> Seen:
+        """For whoever registers. Raises Ended for one that was erased on request."""
+        await self._suppression.refuse(digest)
         entry = await self._index.get(digest)
-        kept = await self._read(entry.address, digest) if entry.address and entry.ready else None
-        return Seen(entry, kept)
+        return Seen(entry, await self._at(entry, digest))
+
+    async def _at(self, entry: Entry, digest: bytes) -> Kept | None:
+        return await self._read(entry.address, digest) if entry.address and entry.ready else None
 
     async def add(
         self,
@@ -91,10 +97,11 @@ class Subscriptions:
         """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
 
         `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. `created` is in
-        seconds, for one that was made elsewhere. Raises Changed when another call was quicker, with other keys.
+        seconds, for one that was made elsewhere. Raises Changed when another call was quicker, with other keys, and
+        Ended for one that was erased on request.
         """
         digest = subscription.digest
-        entry = seen.entry if seen else await self._index.get(digest)
+        entry = (seen or await self.look(digest)).entry
         if entry.address:
             # Whom a push service called gone, and who comes again with the same endpoint, is not.
             await self._quarantine.restore(entry.address, digest)
@@ -106,7 +113,18 @@ class Subscriptions:
             entry = await self._index.swap(digest, entry.raw, entries.pending(address), before=expect)
             if entry.address != address:
                 await self._give_up(address, now_ms)
-        return await self._complete(entry, subscription, preferences, key_id, now_ms, created)
+        kept = await self._complete(entry, subscription, preferences, key_id, now_ms, created)
+        await self.confirm(kept, digest, now_ms)
+        return kept
+
+    async def confirm(self, kept: Kept, digest: bytes, now_ms: int) -> None:
+        """Whoever is erased on request is put on the list first. So one that was registered meanwhile, and that this
+        did not find, finds itself there: it is deleted again. Raises Ended."""
+        try:
+            await self._suppression.refuse(digest)
+        except Ended:
+            await self.delete(kept, now_ms)
+            raise
 
     async def _complete(
         self,
@@ -253,6 +271,21 @@ class Subscriptions:
                 return False
         await self.forget(kept.address, digest, now_ms)
         return True
+
+    async def erase(self, digest: bytes, now_ms: int) -> Address | None:
+        """On its reader's request to the operator: it stays away, whatever its page does (see `suppression`). Gives
+        where it was, and None where it is not here."""
+        while True:
+            kept = await self.get(digest)
+            address = kept.address if kept else await self.find_quarantined(digest)
+            if address is None:
+                return None
+            await self._suppression.add(digest)
+            if kept and await self.delete(kept, now_ms):
+                return address
+            if kept is None and await self.delete_quarantined(address, now_ms):
+                return address
+            await self._moves.finish(address)
 
     async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
         """The rest of a deletion: what stands by the number, index entry, number, and the note that they are to be
