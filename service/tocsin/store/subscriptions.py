@@ -53,6 +53,14 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """What a dump tells of a browser that subscribed elsewhere: when (seconds since 1970), and to what it agreed."""
+
+    created: int
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True)
 class Seen:
     """What the index says of a digest, and who is kept there."""
 
@@ -86,12 +94,13 @@ class Subscriptions:
         now_ms: int,
         reusable_before_ms: int,
         seen: Seen | None = None,
-        created: int | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> Kept:
         """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
 
-        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. `created` is in
-        seconds, for one that was made elsewhere. Raises Changed when another call was quicker, with other keys.
+        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. `elsewhere` is
+        given for one out of a dump, which is no word of the browser: where another call was quicker, whom that call
+        kept stays as they are. Raises Changed when a browser's own call was, with other keys.
         """
         digest = subscription.digest
         entry = seen.entry if seen else await self._index.get(digest)
@@ -106,7 +115,7 @@ class Subscriptions:
             entry = await self._index.swap(digest, entry.raw, entries.pending(address), before=expect)
             if entry.address != address:
                 await self._give_up(address, now_ms)
-        return await self._complete(entry, subscription, preferences, key_id, now_ms, created)
+        return await self._complete(entry, subscription, preferences, key_id, now_ms, elsewhere)
 
     async def _complete(
         self,
@@ -115,12 +124,12 @@ class Subscriptions:
         preferences: Preferences,
         key_id: bytes,
         now_ms: int,
-        created: int | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> Kept:
-        since = now_ms // 1000 if created is None else created
-        record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=since)
+        made = elsewhere or Elsewhere(now_ms // 1000)
+        record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, made.created)
         address, digest = entry.address, subscription.digest
-        kept = await self._put(address, record, preferences, day_of(now_ms)) if address else None
+        kept = await self._put(address, record, preferences, day_of(now_ms), made.consent) if address else None
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
             kept = await self._read(address, digest)
         if address is None or kept is None:
@@ -130,16 +139,19 @@ class Subscriptions:
             if entry.address != address:  # paused for over a minute in between: the number is being taken back
                 raise Changed(_REGISTERING)
             await self._numbers.settled(address.push_service, address.number)
-        return await self._agree(kept, record, preferences, subscription)
+        return kept if elsewhere else await self._agree(kept, record, preferences, subscription)
 
-    async def _put(self, address: Address, record: Record, preferences: Preferences, day: int) -> Kept | None:
+    async def _put(
+        self, address: Address, record: Record, preferences: Preferences, day: int, consent: Consent | None
+    ) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
         keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", *_FRESH)
-        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day))
+        given = consent.pack() if consent else b""
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day), given)
         if await self._server.run("put_record", keys, *arguments):
-            return Kept(address, record, packed, preferences, number, personal, seen=day)
+            return Kept(address, record, packed, preferences, number, personal, consent, seen=day)
         return await self._read(address, record.digest)
 
     async def _number(self, preferences: Preferences) -> int:
