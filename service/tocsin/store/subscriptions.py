@@ -133,6 +133,8 @@ class Subscriptions:
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
             kept = await self._read(address, digest)
         if address is None or kept is None:
+            if address and not await self._numbers.is_reserved(address.push_service, address.number):
+                await self._moves.unname(address, digest)
             raise Changed(_REGISTERING)
         if not entry.ready:
             entry = await self._index.swap(digest, entries.pending(address), entries.ready(address))
