@@ -23,7 +23,7 @@ from tocsin.store.index import Entry, Index
 from tocsin.store.moves import Moves
 from tocsin.store.numbers import Numbers, Reservation
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
-from tocsin.store.quarantine import HEAD, Quarantine
+from tocsin.store.quarantine import HEAD, MOMENT, Quarantine
 from tocsin.store.shards import PERSONAL, shard_key, shard_keys
 
 log = structlog.get_logger()
@@ -356,6 +356,22 @@ class Subscriptions:
         known = entry.address and entry.ready and await self._quarantine.record(entry.address)
         return entry.address if known and known.digest == digest else None
 
+    async def away(self, digest: bytes) -> tuple[Kept, int] | None:
+        """One whom a push service called gone and who is not deleted yet; and when it did (ms since 1970)."""
+        address = (await self._index.get(digest)).address
+        if address is None:
+            return None
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for key in shard_keys(address.shard, "quarantine", "personal", "consents"):
+                pipe.hget(key, str(address.slot))
+            pipe.getrange(shard_key(address.shard, "seen"), 2 * address.slot, 2 * address.slot + 1)
+            row, personal, consent, seen = await pipe.execute()
+        if row is None:
+            return None
+        number = row[: NUMBER.size]
+        kept = await self._kept(address, digest, row[HEAD:], number, personal or b"", consent or b"", seen)
+        return (kept, int(row[MOMENT])) if kept else None
+
     async def delete_quarantined(self, address: Address, now_ms: int) -> bool:
         """Deletes such a one for good; False where it is not there any more."""
         digest = await self._quarantine.drop(address)
@@ -368,11 +384,23 @@ class Subscriptions:
         row = await self._server.run("read_record", keys, address.slot)
         if row is None:
             return None
-        packed, number_bytes, personal, consent, seen = row
+        packed, number, personal, consent, seen = row
+        return await self._kept(address, digest, packed, number, personal, consent, seen)
+
+    async def _kept(
+        self,
+        address: Address,
+        digest: bytes,
+        packed: bytes,
+        packed_number: bytes,
+        personal: bytes,
+        consent: bytes,
+        seen: bytes,
+    ) -> Kept | None:
         record = Record.unpack(packed)
         if record.digest != digest:  # the number has another owner by now
             return None
-        number = NUMBER.unpack(number_bytes.ljust(NUMBER.size, b"\0"))[0]
+        number = NUMBER.unpack(packed_number.ljust(NUMBER.size, b"\0"))[0]
         shared = number & ~PERSONAL
         preferences = (await self._profiles.get({shared})).get(shared)
         if shared == NOBODY or preferences is None:
