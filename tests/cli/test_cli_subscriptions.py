@@ -21,6 +21,7 @@ ALL = {
     "time_zone": "Europe/London",
     "snoozed_until": "2020-01-01T00:00:00Z",
 }
+NONE_ELSE = {"known": 0, "differing": 0, "erased": 0, "topics_left_out": {}}
 
 
 def bare(name: str, **more: Any) -> dict[str, Any]:
@@ -41,8 +42,8 @@ async def take(tocsin: Commands, *rows: Any, words: tuple[str, ...] = ()) -> Ran
 
 async def exported(tocsin: Commands) -> list[dict[str, Any]]:
     ran = await tocsin("subscriptions", "export")
-    assert (ran.code, ran.err) == (0, "")
     rows = [json.loads(line) for line in ran.out.splitlines()]
+    assert (ran.code, ran.err) == (0, f"{len(rows)} subscriptions written\n")
     return sorted(rows, key=lambda row: str(row["subscription"]["endpoint"]))
 
 
@@ -53,8 +54,8 @@ async def test_what_is_taken_over_comes_out_again_and_goes_in_again(tocsin: Comm
 
     ran = await take(tocsin, *rows)
 
-    assert (ran.code, ran.json) == (0, {"imported": 3, "known": 0, "differing": 0, "erased": 0})
-    assert (await take(tocsin, *rows, rows[0])).json == {"imported": 0, "known": 4, "differing": 0, "erased": 0}
+    assert (ran.code, ran.json) == (0, {"imported": 3, **NONE_ELSE})
+    assert (await take(tocsin, *rows, rows[0])).json == {**NONE_ELSE, "imported": 0, "known": 4}
     assert (await take(tocsin, bare("a", keys={**KEYS, "auth": base64url(b"x" * 16)}))).json["differing"] == 1
     out = await exported(tocsin)
     assert [row["subscription"]["endpoint"][-1] for row in out] == ["a", "b", "c"]
@@ -73,8 +74,8 @@ async def test_what_is_taken_over_comes_out_again_and_goes_in_again(tocsin: Comm
 
 
 WRONG = {
-    "no JSON": ("{", "line 2: it"),
-    "no object": ("[]", "line 2: it"),
+    "no JSON": ("{", "line 2: is not JSON"),
+    "no object": ("[]", "line 2: is not a JSON object"),
     "nothing": ("{}", "line 2: subscription"),
     "another's host": (bare("b") | {"endpoint": "https://evil.example/x"}, "line 2: subscription.endpoint"),
     "no key": (bare("b", keys={"auth": KEYS["auth"]}), "line 2: subscription.keys.p256dh"),
@@ -89,8 +90,8 @@ WRONG = {
         whole("b", consent={"text_version": "1", "given_at": "2200-01-01T00:00:00Z"}),
         "line 2: consent.given_at",
     ),
-    "nested deep": ('{"endpoint": ' + "[" * 900 + "]" * 900 + "}", "line 2: it"),
-    "half a character": (json.dumps(whole("b", id="\ud800")), "line 2: it"),
+    "nested deep": ('{"endpoint": ' + "[" * 900 + "]" * 900 + "}", "line 2: is not JSON"),
+    "half a character": (json.dumps(whole("b", id="\ud800")), "line 2: is not JSON"),
     "without end": ("x" * 70_000, "line 2"),
 }
 
@@ -117,11 +118,54 @@ async def test_the_other_providers_key_goes_with_them(tocsin: Commands, store: S
 
 async def test_an_export_is_its_owners_alone(tocsin: Commands) -> None:
     await take(tocsin, bare("a"))
-    assert (await tocsin("subscriptions", "export", "all.jsonl")).code == 0
+    ran = await tocsin("subscriptions", "export", "all.jsonl")
+    assert (ran.code, ran.out, ran.err) == (0, "", "1 subscriptions written to all.jsonl\n")
     assert Path("all.jsonl").stat().st_mode & 0o777 == 0o600
     assert len(Path("all.jsonl").read_text().splitlines()) == 1
     refused = await tocsin("subscriptions", "export", "all.jsonl")
     assert (refused.code, "File exists" in refused.err) == (1, True)
+
+
+async def test_an_export_tells_who_is_not_in_it(tocsin: Commands, store: Store) -> None:
+    """A storm of them is often a push service's mistake, and whoever moves meanwhile would leave them behind."""
+    await take(tocsin, bare("a"), bare("b"))
+    ((slot, packed), _) = (await store.subscriptions.records("fcm.0")).items()
+    assert await store.quarantine.add(Address.of("fcm.0", slot), packed, 1)
+
+    ran = await tocsin("subscriptions", "export")
+
+    assert ran.err == "1 subscriptions written; 1 whom their push service called gone are not in it\n"
+
+
+async def test_a_topic_that_is_gone_is_left_out_by_name(tocsin: Commands, store: Store) -> None:
+    """Readers keep a topic that was removed, so a site's own export has it. One that is yet to be made looks the same,
+    and readers would lose it for good."""
+    rows = [
+        whole("a", preferences={"topics": ["old", "sport"], "topic_levels": {"old": "flash", "sport": "breaking"}}),
+        whole("b", preferences={"topics": ["old"]}),
+        whole("c", preferences={"topics": ["sport"]}),
+        whole("d", preferences={"topics": ["world", "older"]}),
+    ]
+
+    refused = await take(tocsin, *rows)
+
+    assert refused.code == 2
+    assert refused.err.count("'old'") == 2  # in a list of topics, and among levels: with the first line, and how many
+    assert "line 1: preferences.topics[0]: there is no topic 'old'" in refused.err
+    assert "(so 2 times)" in refused.err
+    assert "'older'" in refused.err
+    assert "--without-topic" in refused.err
+    assert await store.numbers.counts() == {}
+
+    words = ("--without-topic", "old", "--without-topic", "older")
+    taken = await take(tocsin, *rows, words=words)
+
+    assert (taken.code, taken.json) == (0, {**NONE_ELSE, "imported": 4, "topics_left_out": {"old": 2, "older": 1}})
+    out = [row["preferences"] for row in await exported(tocsin)]
+    assert [each["topics"] for each in out] == [["sport"], [], ["sport"], ["world"]]
+    assert out[0]["topic_levels"] == {"sport": "breaking"}
+    again = await take(tocsin, *rows, words=words)
+    assert again.json["topics_left_out"] == {"old": 0, "older": 0}
 
 
 async def test_who_is_erased_is_gone(tocsin: Commands, store: Store) -> None:
@@ -149,7 +193,7 @@ async def test_an_old_dump_does_not_bring_back_who_was_erased(tocsin: Commands, 
 
     ran = await take(tocsin, *dump, bare("c"))
 
-    assert ran.json == {"imported": 1, "known": 1, "differing": 0, "erased": 1}
+    assert ran.json == {**NONE_ELSE, "imported": 1, "known": 1, "erased": 1}
     assert "1 erased on request and left out" in (await tocsin("subscriptions", "import", "dump.jsonl")).out
     assert dump[0]["id"] not in [row["id"] for row in await exported(tocsin)]
 
@@ -167,7 +211,7 @@ async def test_who_was_called_gone_keeps_what_they_chose(tocsin: Commands, store
     address = Address.of("fcm.0", slot)
     assert await store.quarantine.add(address, packed, 1)
 
-    assert (await take(tocsin, bare("a"))).json == {"imported": 0, "known": 1, "differing": 0, "erased": 0}
+    assert (await take(tocsin, bare("a"))).json == {**NONE_ELSE, "imported": 0, "known": 1}
 
     assert await store.quarantine.restore(address)
     (row,) = await exported(tocsin)

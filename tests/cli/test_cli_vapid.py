@@ -7,6 +7,7 @@ from cli_run import Commands
 from samples import a_subscription
 from tocsin.domain.preferences import Preferences
 from tocsin.push.vapid import ApplicationServer
+from tocsin.push.vapid_files import changing
 from tocsin.store.store import Store
 
 SUBJECT = "mailto:alerts@example.com"
@@ -24,6 +25,7 @@ async def test_a_rotation_and_its_end(tocsin: Commands, store: Store) -> None:
 
     ran = await tocsin("keys", "vapid", "rotate")
     assert (ran.code, ran.err) == (0, "")
+    assert "Copy data/vapid.pem and data/vapid-older/ to" in ran.out
     await subscribe(store, "two")
     await subscribe(store, "three")
 
@@ -71,3 +73,32 @@ async def test_a_machine_that_was_not_told_of_a_rotation_makes_none_of_its_own(t
 
     assert (ran.code, "rotated on another machine" in ran.err) == (1, True)
     assert not FILE.with_name("vapid-older").exists()
+
+
+async def test_of_two_rotations_at_once_one_is_refused(tocsin: Commands, store: Store) -> None:
+    """Both would put the same key among the older ones, and the first one's new key would be nowhere."""
+    await tocsin("keys", "vapid", "show")
+    before = FILE.read_bytes()
+    with changing(FILE):
+        for words in (("rotate",), ("import", str(FILE)), ("retire", "00000000")):
+            refused = await tocsin("keys", "vapid", *words)
+            assert (refused.code, "another command" in refused.err) == (1, True), words
+
+    assert FILE.read_bytes() == before
+    assert (await tocsin("keys", "vapid", "rotate")).code == 0
+
+
+async def test_a_look_changes_nothing(tocsin: Commands, store: Store) -> None:
+    """Whoever looks from a wrong folder must not make its key the one that counts."""
+    await tocsin("keys", "vapid", "show")
+    before = sorted([key async for key in store.server.redis.scan_iter()])
+
+    await tocsin("doctor")
+
+    assert sorted([key async for key in store.server.redis.scan_iter()]) == before
+    assert await store.identity.agrees(b"any1")
+    assert await store.identity.claim(b"one1")
+    assert not await store.identity.agrees(b"any1")
+    assert await store.identity.agrees(b"two2", b"one1")
+    assert await store.identity.claim(b"two2", b"one1")  # rotated while the store was away
+    assert not await store.identity.agrees(b"one1")

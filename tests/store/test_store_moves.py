@@ -1,8 +1,10 @@
 """A browser whose subscription changed: it keeps its number and all that is known of it, wherever a process dies."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from store_sound import (
@@ -23,6 +25,7 @@ from samples import NOW, a_subscription
 from tocsin.domain.consent import Consent
 from tocsin.domain.errors import Changed
 from tocsin.domain.stories import StoryChoice
+from tocsin.domain.subscriptions import Address
 from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
 from tocsin.store.subscriptions import Kept
@@ -226,3 +229,44 @@ async def test_who_moved_keeps_its_number_from_a_reservation_that_nobody_ended(s
     assert await store.numbers.counts() == {"fcm": 1}
     assert len(await assert_sound(store)) == 1
     assert await store.numbers.stale_reservations(LATER_MS) == []
+
+
+async def test_a_late_hand_that_dies_bars_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It read the note, another hand finished the move, the reader left: then it names the new endpoint, and dies."""
+    for step in range(20):
+        old = await with_everything(store)
+        record = replace(old.record, endpoint=NEW.endpoint.url, auth=NEW.auth)
+        assert await store.subscriptions._moves.begin(old.address, old.packed, OLD.digest, record)
+        late = mortal_subscriptions(store, step)._moves
+        swap = late._index.swap
+
+        async def after_all(*arguments: Any, swap: Any = swap, address: Address = old.address) -> Any:
+            if await store.subscriptions._moves.finish(address) and (
+                moved := await store.subscriptions.get(NEW.digest)
+            ):
+                await store.subscriptions.delete(moved, NOW_MS)
+            return await swap(*arguments)
+
+        monkeypatch.setattr(late._index, "swap", after_all)
+        died = False
+        try:
+            await late.finish(old.address)
+        except Died:
+            died = True
+        await store.subscriptions.mend(LATER_MS)
+
+        for _ in range(2):  # as the API, which looks again
+            with suppress(Changed):
+                await add(store.subscriptions, NEW, SPORT)
+
+        kept = await store.subscriptions.get(NEW.digest)
+        assert kept
+        await store.subscriptions.mend(LATER_MS)
+        await assert_sound(store)
+        await store.server.redis.flushall()
+        store.profiles._numbers.clear()
+        store.profiles._sets.clear()
+        if not died:
+            assert step > 2
+            return
+    raise AssertionError("it never came to an end")

@@ -14,6 +14,8 @@ from tocsin.domain.levels import Level
 from tocsin.domain.receipts import Event
 from tocsin.domain.words import why
 from tocsin.store.alerts import AlertStatus
+from tocsin.store.store import Store
+from tocsin.store.subscriptions import Kept
 
 
 class HistoryEntry(Strict):
@@ -32,19 +34,23 @@ class History(Strict):
 
 
 async def history(call: Call[BaseModel]) -> web.Response:
-    """By the ledgers."""
-    kept, store = await proven(call), call.services.store
+    kept = await proven(call)
+    answered = answer(History(alerts=await entries(call.services.store, kept)))
+    answered.enable_compression()  # fifty alerts, with the same words again and again
+    return answered
+
+
+async def entries(store: Store, kept: Kept) -> list[HistoryEntry]:
+    """By the ledgers, newest first."""
     ids = await store.alerts.recent_with_ledgers()
     marks = await store.ledgers.marks(kept.address.shard, kept.address.slot, ids)
     receipts = await store.receipts.of(kept.address, ids)
-    entries = []
+    found = []
     for alert_id in ids:
         status = await store.alerts.get(alert_id)
         if status.began_at is not None:
-            entries.append(_entry(status, marks.get(alert_id), receipts.get(alert_id, [])))
-    answered = answer(History(alerts=entries))
-    answered.enable_compression()  # fifty alerts, with the same words again and again
-    return answered
+            found.append(_entry(status, marks.get(alert_id), receipts.get(alert_id, [])))
+    return found
 
 
 def _entry(status: AlertStatus, mark: Mark | None, receipts: list[Event]) -> HistoryEntry:

@@ -125,6 +125,6 @@ async def _first_start(store: Store, topics: Sequence[Topic], keys: ServerKeys) 
         return wrong
     await store.server.prepare()
     await store.topics.set_first(topics)
-    if await store.identity.agrees(*keys.all):
+    if await store.identity.claim(*keys.all):
         return ""
     return "the VAPID key is not the one that readers subscribed with: every push would be refused"

@@ -2,6 +2,8 @@
 it, or the same under `subscription`, with what else is known of the browser."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from tocsin.store.subscriptions import Kept
 # A line of 2,048 characters of endpoint with all preferences has a tenth of this.
 MAX_LINE = 65_536
 _BARE = ("endpoint", "expirationTime", "keys")
+MAX_FAULTS = 20
 # Another machine's clock may be ahead of ours.
 _AHEAD_SECONDS = 86_400
 KeyId = Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
@@ -57,14 +60,16 @@ class Entry:
     key_id: bytes
     created: int | None
     consent: Consent | None
+    left_out: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What lines are checked against; `key_id` is for those that name none."""
+    """What lines are checked against; `key_id` is for those that name none, topics of `without` are left out."""
 
     settings: Settings
     topics: frozenset[str]
+    without: frozenset[str]
     defaults: Preferences
     keys: frozenset[bytes]
     key_id: bytes
@@ -73,7 +78,8 @@ class Rules:
         """Raises Invalid with the fields at fault."""
         line = _parse(text)
         subscription = line.subscription.checked(self.settings.allowed_push_hosts)
-        line.preferences.check_topics(self.topics, "preferences.")
+        patch, left_out = _left_out(line.preferences, self.without)
+        self._check_topics(patch)
         if line.id is not None and line.id != public_id(subscription.digest):
             raise Invalid.at("id", "is not that of the endpoint")
         key_id = bytes.fromhex(line.vapid_key_id) if line.vapid_key_id else self.key_id
@@ -82,11 +88,49 @@ class Rules:
         given = line.consent
         return Entry(
             subscription,
-            line.preferences.applied_to(self.defaults, self.defaults, "preferences."),
+            patch.applied_to(self.defaults, self.defaults, "preferences."),
             key_id,
             _seconds(line.created_at, "created_at") if line.created_at else None,
             Consent(_seconds(given.given_at, "consent.given_at"), given.text_version) if given else None,
+            left_out,
         )
+
+    def _check_topics(self, patch: PreferencesPatch) -> None:
+        """A topic may be missing because it was removed since, or because it is yet to be made: who imports knows."""
+        try:
+            patch.check_topics(self.topics, "preferences.")
+        except Invalid as error:
+            advice = ": make it (`tocsin topics apply`), or leave it out by --without-topic"
+            raise Invalid(Fault(fault.field, fault.message + advice) for fault in error.faults) from None
+
+
+class Wrong:
+    """What is wrong with a file. A fault that many lines share is told once, with how many: of a topic that is gone,
+    a third of all readers may have been."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], Fault] = {}
+        self._lines = Counter[tuple[str, str]]()
+
+    def add(self, number: int, error: Invalid) -> None:
+        for fault in error.faults:
+            kind = (re.sub(r"\d+", "", fault.field), fault.message)
+            place = f"line {number}: {fault.field}" if fault.field else f"line {number}"
+            self._first.setdefault(kind, Fault(place, fault.message))
+            self._lines[kind] += 1
+
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._first) >= MAX_FAULTS
+
+    def faults(self) -> list[Fault]:
+        return [
+            Fault(first.field, first.message + (f" (so {self._lines[kind]:,} times)" if self._lines[kind] > 1 else ""))
+            for kind, first in self._first.items()
+        ]
 
 
 def lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -102,10 +146,6 @@ def lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 raise Invalid.at(f"line {number}", f"is over {MAX_LINE:,} bytes: one subscription a line, as JSON")
             if text.strip():
                 yield number, text
-
-
-def named(number: int, error: Invalid) -> list[Fault]:
-    return [Fault(f"line {number}: {fault.field}", fault.message) for fault in error.faults]
 
 
 def dumped(kept: Kept) -> str:
@@ -125,13 +165,24 @@ def dumped(kept: Kept) -> str:
     return json.dumps(whole, separators=(",", ":"))
 
 
+def _left_out(patch: PreferencesPatch, topics: frozenset[str]) -> tuple[PreferencesPatch, frozenset[str]]:
+    """The patch without these topics, and which of them it had."""
+    named = topics & {*(patch.topics or ()), *(patch.topic_levels or ())}
+    changes: dict[str, Any] = {}
+    if named and patch.topics:
+        changes["topics"] = [topic for topic in patch.topics if topic not in named]
+    if named and patch.topic_levels:
+        changes["topic_levels"] = {topic: level for topic, level in patch.topic_levels.items() if topic not in named}
+    return patch.model_copy(update=changes), named
+
+
 def _parse(text: bytes) -> Line:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise Invalid.at("it", "is not JSON") from None
+        raise Invalid.at("", "is not JSON") from None
     if not isinstance(found, Mapping):
-        raise Invalid.at("it", "is not a JSON object")
+        raise Invalid.at("", "is not a JSON object")
     if "endpoint" in found:
         bare = {name: found[name] for name in _BARE if name in found}
         rest = {name: value for name, value in found.items() if name not in _BARE}
@@ -141,9 +192,9 @@ def _parse(text: bytes) -> Line:
     except ValidationError as error:
         with suppress(Malformed):  # nested too deep, or half a character: its message is about an API's body
             raise invalid(error) from None
-        raise Invalid.at("it", "is not JSON") from None
+        raise Invalid.at("", "is not JSON") from None
     except RecursionError:
-        raise Invalid.at("it", "is not JSON") from None
+        raise Invalid.at("", "is not JSON") from None
 
 
 def _seconds(moment: datetime, field: str) -> int:

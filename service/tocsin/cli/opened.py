@@ -1,11 +1,12 @@
 """What commands share: the store of a running Tocsin, and a console that shows text as it is."""
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from tocsin.domain.errors import Invalid, Unavailable
 from tocsin.settings import Settings, load
@@ -19,6 +20,15 @@ def console() -> Console:
     """Headlines and names are anybody's: `[/]` or `:bell:` in them is text. Only a terminal has an edge to wrap at."""
     width = None if sys.stdout.isatty() else WIDE
     return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
+    """On standard error, where that is a terminal."""
+    errors = Console(stderr=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
+        yield bar, bar.add_task(what, total=total)
 
 
 def invalid(error: ValidationError) -> Invalid:

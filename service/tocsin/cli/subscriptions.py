@@ -3,45 +3,54 @@
 import asyncio
 import hmac
 import json
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 from tocsin import clock
-from tocsin.cli.dump import Entry, Rules, dumped, lines, named
-from tocsin.cli.opened import console, opened
-from tocsin.domain.errors import Changed, Ended, Fault, Invalid, Misconfigured, NotFound, UnknownRecord
+from tocsin.cli.dump import Entry, Rules, Wrong, lines
+from tocsin.cli.exporting import export_all, target_of
+from tocsin.cli.opened import console, opened, progress
+from tocsin.domain.errors import Changed, Ended, Fault, Invalid, NotFound, UnknownRecord
 from tocsin.domain.subscriptions import Record, parse_public_id
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import Settings
-from tocsin.store.census import everyone
 from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
+from tocsin.store.subscriptions import Elsewhere
 from tocsin.store.suppression import KEEP_DAYS
 
 app = typer.Typer(help="Import, export, erase and count subscriptions.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 AT_ONCE = 50
-MAX_FAULTS = 20
 
 
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="JSONL: an object for each subscription.", exists=True, dir_okay=False)],
     key: Annotated[str | None, typer.Option(help="Id of the VAPID key, for lines that name none.")] = None,
+    without_topic: Annotated[
+        list[str] | None, typer.Option(help="A topic that is gone: left out of the preferences that name it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Takes subscriptions over. All lines are checked before any is kept; a repeat changes nothing."""
-    print_counts(asyncio.run(_import(file, key)), as_json)
+    counts, left_out = asyncio.run(_import(file, key, without_topic or []))
+    if as_json:
+        print(json.dumps({**counts, "topics_left_out": left_out}))  # noqa: T201
+        return
+    console().print(
+        f"{counts['imported']:,} imported, {counts['known']:,} known already and left as they are"
+        + (f", {counts['differing']:,} known with other keys and left as they are" if counts["differing"] else "")
+        + (f", {counts['erased']:,} erased on request and left out" if counts["erased"] else "")
+    )
+    for topic, count in left_out.items():
+        console().print(f"topic {topic}: left out of the preferences of {count:,}")
 
 
 @app.command("export")
@@ -49,10 +58,16 @@ def export(
     file: Annotated[Path | None, typer.Argument(help="A new file, for its owner alone; else standard output.")] = None,
 ) -> None:
     """Writes every subscription as a line of JSON, with preferences and consent; `import` reads it."""
-    with _target(file) as target:
-        unreadable = asyncio.run(_export(target))
-    if unreadable:
-        raise UnknownRecord(f"{unreadable:,} records have a form that this program does not know, and were left out")
+    with target_of(file) as target:
+        written = asyncio.run(export_all(target))
+    told = f"{written.lines:,} subscriptions written{f' to {file}' if file else ''}"
+    if written.called_gone:
+        told += f"; {written.called_gone:,} whom their push service called gone are not in it"
+    print(told, file=sys.stderr)  # noqa: T201
+    if written.unreadable:
+        raise UnknownRecord(
+            f"{written.unreadable:,} records have a form that this program does not know, and were left out"
+        )
 
 
 @app.command("erase")
@@ -97,32 +112,25 @@ def count(as_json: AsJson = False) -> None:
     console().print(table)
 
 
-def print_counts(counts: dict[str, int], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(counts))  # noqa: T201
-        return
-    console().print(
-        f"{counts['imported']:,} imported, {counts['known']:,} known already and left as they are"
-        + (f", {counts['differing']:,} known with other keys and left as they are" if counts["differing"] else "")
-        + (f", {counts['erased']:,} erased on request and left out" if counts["erased"] else "")
-    )
-
-
-async def _import(file: Path, key: str | None) -> dict[str, int]:
+async def _import(file: Path, key: str | None, without: list[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many became what, and of how many each of these topics was left out."""
     async with opened() as (store, settings):
-        rules = await _rules(store, settings, key)
+        rules = await _rules(store, settings, key, frozenset(without))
         total = _check(file, rules)
-        counts = {"imported": 0, "known": 0, "differing": 0, "erased": 0}
+        counts, left_out = {"imported": 0, "known": 0, "differing": 0, "erased": 0}, dict.fromkeys(without, 0)
         oldest_ms = await store.alerts.oldest_ledger_ms(_now_ms())
-        with _progress("importing", total) as progress:
+        with progress("importing", total) as (bar, task):
             for some in _batches(rules.entry(text) for _, text in lines(file)):
-                for what in await asyncio.gather(*(_take(store, entry, oldest_ms) for entry in some)):
+                became = await asyncio.gather(*(_take(store, entry, oldest_ms) for entry in some))
+                for entry, what in zip(some, became, strict=True):
                     counts[what] += 1
-                progress.advance(progress.task_ids[0], len(some))
-        return counts
+                    for topic in entry.left_out if what == "imported" else ():
+                        left_out[topic] += 1
+                bar.advance(task, len(some))
+        return counts, left_out
 
 
-async def _rules(store: Store, settings: Settings, key: str | None) -> Rules:
+async def _rules(store: Store, settings: Settings, key: str | None, without: frozenset[str]) -> Rules:
     keys = ServerKeys(settings.vapid_file, settings.vapid_subject)
     try:
         key_id = bytes.fromhex(key) if key else keys.present.key_id
@@ -131,82 +139,56 @@ async def _rules(store: Store, settings: Settings, key: str | None) -> Rules:
     if key_id not in keys.all:
         raise Invalid.at("--key", "is no key in force: see `tocsin keys vapid list`")
     topics, defaults = await store.topics.ids(), await store.topics.default_preferences()
-    return Rules(settings, topics, defaults, frozenset(keys.all), key_id)
+    return Rules(settings, topics, without, defaults, frozenset(keys.all), key_id)
 
 
 def _check(file: Path, rules: Rules) -> int:
-    """How many lines there are. Raises Invalid with the first faults, before anything is kept."""
-    total, faults = 0, list[Fault]()
+    """How many lines there are. Raises Invalid with what is wrong, before anything is kept."""
+    total, wrong = 0, Wrong()
     for number, text in lines(file):
         total += 1
         try:
             rules.entry(text)
         except Invalid as error:
-            faults += named(number, error)
-            if len(faults) >= MAX_FAULTS:
-                faults.append(Fault("after that", "nothing was looked at"))
+            wrong.add(number, error)
+            if wrong.is_full:
                 break
-    if faults:
-        raise Invalid([*faults, Fault("import", "nothing was kept; mend the file and run it again")])
+    if wrong:
+        rest = [Fault(f"after line {number}", "nothing was looked at")] if wrong.is_full else []
+        last = Fault("import", "nothing was kept; mend the file and run it again")
+        raise Invalid([*wrong.faults(), *rest, last])
     return total
 
 
 async def _take(store: Store, entry: Entry, oldest_ms: int) -> str:
     """Whoever is here already has said since then what they wish, also one whom a push service called gone."""
-    try:
-        seen = await store.subscriptions.look(entry.subscription.digest)
-    except Ended:
-        return "erased"
-    record = seen.kept.record if seen.kept else None
-    if record is None and (address := await store.subscriptions.find_quarantined(entry.subscription.digest)):
-        record = await store.quarantine.record(address)
-    if record is not None:
-        same = hmac.compare_digest(record.auth, entry.subscription.auth)
-        return "known" if same else "differing"
+    digest = entry.subscription.digest
     for _ in range(5):
         try:
-            kept = await store.subscriptions.add(
-                entry.subscription, entry.preferences, entry.key_id, _now_ms(), oldest_ms, created=entry.created
-            )
-            if entry.consent and not kept.consent:
-                await store.subscriptions.set_consent(kept, entry.consent)
-        except Changed:
-            continue
+            seen = await store.subscriptions.look(digest)
         except Ended:
             return "erased"
-        return "imported"
-    return "differing"
+        record = seen.kept.record if seen.kept else None
+        if record is None and (address := await store.subscriptions.find_quarantined(digest)):
+            record = await store.quarantine.record(address)
+        if record is not None:
+            return _known(entry, record)
+        elsewhere = Elsewhere(entry.created or _now_ms() // 1000, entry.consent)
+        try:
+            kept = await store.subscriptions.add(
+                entry.subscription, entry.preferences, entry.key_id, _now_ms(), oldest_ms, seen, elsewhere
+            )
+        except Changed:
+            continue  # its browser is registering at this moment
+        except Ended:
+            return "erased"
+        # Where that was quicker, it is what the browser said that is kept.
+        return "imported" if kept.preferences == entry.preferences else _known(entry, kept.record)
+    return "known"
 
 
-async def _export(target: IO[str]) -> int:
-    """How many could not be read."""
-    unreadable = 0
-
-    async with opened() as (store, _):
-
-        async def line(packed: bytes) -> str | None:
-            try:
-                kept = await store.subscriptions.get(Record.unpack(packed).digest)
-            except UnknownRecord:
-                return ""
-            return dumped(kept) if kept else None  # who left meanwhile is not in it
-
-        with _progress("exporting", sum((await store.numbers.counts()).values())) as progress:
-            batch: list[bytes] = []
-
-            async def flush() -> int:
-                found = await asyncio.gather(*map(line, batch))
-                target.writelines(f"{each}\n" for each in found if each)
-                progress.advance(progress.task_ids[0], len(batch))
-                batch.clear()
-                return found.count("")
-
-            async for _address, packed in everyone(store):
-                batch.append(packed)
-                if len(batch) >= AT_ONCE:
-                    unreadable += await flush()
-            unreadable += await flush()
-    return unreadable
+def _known(entry: Entry, record: Record) -> str:
+    return "known" if hmac.compare_digest(record.auth, entry.subscription.auth) else "differing"
 
 
 async def _erase(digests: dict[str, bytes]) -> list[str]:
@@ -219,29 +201,6 @@ async def _erase(digests: dict[str, bytes]) -> list[str]:
                 erased.append(text)
         await prekeys.close()
     return erased
-
-
-@contextmanager
-def _target(file: Path | None) -> Iterator[IO[str]]:
-    """Endpoints and secrets are in it, so a file is its owner's alone."""
-    if file is None:
-        yield sys.stdout
-        return
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise Misconfigured(f"{file}: {error.strerror}") from None
-    with open(descriptor, "w", encoding="utf-8") as opened_file:
-        yield opened_file
-
-
-def _progress(what: str, total: int) -> Progress:
-    """On standard error, where that is a terminal."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
-    errors = Console(stderr=True)
-    progress = Progress(*columns, console=errors, disable=not errors.is_terminal)
-    progress.add_task(what, total=total)
-    return progress
 
 
 def _batches(entries: Iterator[Entry]) -> Iterator[tuple[Entry, ...]]:

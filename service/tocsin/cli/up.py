@@ -60,7 +60,7 @@ async def _check_store(settings: Settings, keys: ServerKeys, told: Told) -> None
             migrated = await store.schema.migrate(told)
             if migrated.before != migrated.after:
                 told(f"the store was of schema {migrated.before}; it is of {migrated.after} now")
-            if not await store.identity.agrees(*keys.all):
+            if not await store.identity.claim(*keys.all):
                 raise Misconfigured(
                     f"{settings.vapid_file} is not the key that readers subscribed with, so every push would be "
                     "refused: restore that key, or begin anew with this one by `tocsin keys vapid adopt`"

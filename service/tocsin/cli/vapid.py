@@ -13,10 +13,10 @@ from rich.table import Column, Table
 from tocsin.cli.opened import console, opened
 from tocsin.domain.errors import Conflict, Invalid, Misconfigured, Unavailable
 from tocsin.push.vapid import ApplicationServer
-from tocsin.push.vapid_files import install, keep_older, read_foreign
+from tocsin.push.vapid_files import changing, install, keep_older, read_foreign
 from tocsin.push.vapid_files import retire as delete_key
 from tocsin.push.vapid_files import rotate as make_new
-from tocsin.push.vapid_keys import ServerKeys
+from tocsin.push.vapid_keys import ServerKeys, older_folder
 from tocsin.settings import Settings, load
 from tocsin.store.census import by_key
 from tocsin.store.store import Store
@@ -72,9 +72,10 @@ def list_(as_json: AsJson = False) -> None:
 def rotate() -> None:
     """A new key for new subscriptions. Those that there are go on with the old one, until each has come back."""
     settings = load()
-    asyncio.run(_check_ours(settings))
-    made = make_new(settings.vapid_file, settings.vapid_subject)
-    asyncio.run(_adopt(settings, made))
+    with changing(settings.vapid_file):
+        asyncio.run(_check_ours(settings))
+        made = make_new(settings.vapid_file, settings.vapid_subject)
+        asyncio.run(_adopt(settings, made))
     _told(made, settings)
 
 
@@ -88,16 +89,17 @@ def import_(
     """Takes over the key of another provider: browsers that subscribed with it need not be asked again."""
     settings = load()
     pem = read_foreign(file)
-    if settings.vapid_file.exists():
-        asyncio.run(_check_ours(settings))
-    elif older:
-        raise Misconfigured(f"{settings.vapid_file}: there is no present key yet; import it without --older")
-    if older:
-        key = keep_older(pem, settings.vapid_file)
-        console().print(f"{key.key_id.hex()} is in force for those who subscribed with it")
-        return
-    made = install(pem, settings.vapid_file, settings.vapid_subject)
-    asyncio.run(_adopt(settings, made))
+    with changing(settings.vapid_file):
+        if settings.vapid_file.exists():
+            asyncio.run(_check_ours(settings))
+        elif older:
+            raise Misconfigured(f"{settings.vapid_file}: there is no present key yet; import it without --older")
+        if older:
+            key = keep_older(pem, settings.vapid_file)
+            console().print(f"{key.key_id.hex()} is in force for those who subscribed with it")
+            return
+        made = install(pem, settings.vapid_file, settings.vapid_subject)
+        asyncio.run(_adopt(settings, made))
     _told(made, settings)
 
 
@@ -118,7 +120,8 @@ def retire(
             f"{used:,} browsers subscribed with {wanted.hex()}: without it they get nothing until they come back to "
             "the page; --force retires it all the same"
         )
-    delete_key(settings.vapid_file, wanted)
+    with changing(settings.vapid_file):
+        delete_key(settings.vapid_file, wanted)
     console().print(f"{wanted.hex()} is gone here; delete its copies on other machines, too")
 
 
@@ -151,4 +154,4 @@ async def _adopt(settings: Settings, server: ApplicationServer) -> None:
 def _told(server: ApplicationServer, settings: Settings) -> None:
     file = settings.vapid_file
     console().print(f"{server.key_id.hex()} is the present key: browsers subscribe with {server.public_key}")
-    console().print(f"Copy {file} and {file.stem}-older/ to every machine with workers, and into the backup")
+    console().print(f"Copy {file} and {older_folder(file)}/ to every machine with workers, and into the backup")

@@ -97,7 +97,7 @@ class ApplicationServer:
 
 def _make(path: Path) -> None:
     """A new key at `path`, whole or not at all, unless another process was first."""
-    _make_folders(path.parent)
+    make_folders(path.parent)
     vapid = Vapid02()
     vapid.generate_keys()
     draft = _draft(path, vapid.private_pem())
@@ -113,7 +113,7 @@ def _make(path: Path) -> None:
 def replace_private(path: Path, pem: bytes) -> None:
     """This key at `path`, whole or not at all, whatever was there. Raises Misconfigured where it cannot be written."""
     try:
-        _make_folders(path.parent)
+        make_folders(path.parent)
         draft = _draft(path, pem)
         draft.replace(path)
         _keep_folder(path.parent)
@@ -143,7 +143,7 @@ def _keep_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _make_folders(folder: Path) -> None:
+def make_folders(folder: Path) -> None:
     """0700 each; `mkdir(parents=True, mode=…)` would give the mode to the last one only."""
     for parent in reversed([folder, *folder.parents]):
         parent.mkdir(mode=0o700, exist_ok=True)

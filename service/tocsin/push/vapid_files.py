@@ -2,8 +2,11 @@
 
 import base64
 import binascii
+import fcntl
 import json
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -11,13 +14,38 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from py_vapid import Vapid02
 
-from tocsin.domain.errors import Misconfigured, NotFound
-from tocsin.push.vapid import ApplicationServer, read_private, replace_private
+from tocsin.domain.errors import Conflict, Misconfigured, NotFound
+from tocsin.push.vapid import ApplicationServer, make_folders, read_private, replace_private
 from tocsin.push.vapid_keys import older_folder
 
 # The order of P-256's group (FIPS 186-5): a private key is 1 to one less.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _KNOWN = "a private key in PEM (PKCS8 or SEC1), 43 base64url characters, or JSON with `privateKey`"
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Only one at a time: of two that rotate at once the first one's new key would be nowhere, and whoever subscribed
+    with it in between would get nothing. Raises Conflict for the second."""
+    try:
+        make_folders(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise Misconfigured(f"{path}: {error.strerror}; the service must own its folder") from None
+    try:
+        if not _locked(folder):
+            raise Conflict(f"another command is changing the keys in {path.parent} at this moment")
+        yield
+    finally:
+        os.close(folder)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def rotate(path: Path, subject: str) -> ApplicationServer:

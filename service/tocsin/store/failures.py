@@ -62,6 +62,13 @@ class Failures:
             raise NotFound("there is no such failure")
         return _load(row)
 
+    async def of(self, address: Address, alert_ids: Sequence[str]) -> list[Failure]:
+        """Those of one recipient."""
+        ids = [Failure(alert_id, address, "", 0).id for alert_id in alert_ids]
+        async with answering():
+            rows = await self._server.redis.hmget(_FAILURES, ids) if ids else []
+        return [_load(row) for row in rows if row]
+
     async def forget(self, failure_ids: Sequence[str]) -> None:
         async with answering():
             await self._server.redis.hdel(_FAILURES, *failure_ids)

@@ -9,7 +9,13 @@ class Identity:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def agrees(self, key_id: bytes, *older: bytes) -> bool:
+    async def agrees(self, *key_ids: bytes) -> bool:
+        """Whether one of these is the key of this store, or none is yet; changes nothing."""
+        async with answering():
+            kept: bytes | None = await self._server.redis.get(_KEY)
+        return kept is None or kept in key_ids
+
+    async def claim(self, key_id: bytes, *older: bytes) -> bool:
         """Whether this is the key of this store; the first one that asks becomes it, and one that comes after it."""
         async with answering():
             await self._server.redis.set(_KEY, key_id, nx=True)

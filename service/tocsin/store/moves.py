@@ -73,5 +73,13 @@ class Moves:
         await self._forget(address, row)
         return True
 
+    async def unname(self, address: Address, digest: bytes) -> None:
+        """Takes back the name of an endpoint that nobody reserved and no move is on its way to: a hand that was late
+        gave it, and died before it saw that the move was over. Nobody could register it again."""
+        async with answering():
+            noted = await self._server.redis.hexists(shard_key(address.shard, "moves"), str(address.slot))
+        if not noted:
+            await self._index.swap(digest, entries.pending(address), entries.NONE)
+
     async def _forget(self, address: Address, row: bytes) -> None:
         await self._server.run("end_move", [shard_key(address.shard, "moves")], address.slot, row)

@@ -42,6 +42,10 @@ class Numbers:
         known = ("SADD", _SERVICES, push_service)
         return int(await self._server.run_after(known, "reserve_number", keys, digest.hex(), now_ms, before))
 
+    async def is_reserved(self, push_service: str, number: int) -> bool:
+        async with answering():
+            return bool(await self._server.redis.hexists(_key(push_service, "reserved"), str(number)))
+
     async def settled(self, push_service: str, number: int) -> None:
         async with answering():
             await self._server.redis.hdel(_key(push_service, "reserved"), str(number))

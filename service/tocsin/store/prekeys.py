@@ -34,6 +34,7 @@ KEEP_SECONDS = 7 * 86_400
 SEALS = "{site}:prekey-secret"
 # A shard's string begins with its stock in digits and the life of the server that it was written in.
 _STOCK_DIGITS, _SHARD_HEAD_SIZE = 8, 48
+_ENTRY_SIZE = 128
 _HEAD_SIZE = 4
 
 
@@ -86,6 +87,14 @@ class Prekeys:
         """Those of a browser that is not there any more; whatever stays is dropped when the shard is looked through."""
         for _ in range(self.layers):
             await self.take(address.shard, [address.slot])
+
+    async def held(self, address: Address) -> int:
+        """How many lie there for one browser."""
+        start = _SHARD_HEAD_SIZE + address.slot * _ENTRY_SIZE
+        async with answering(), self._making.redis.pipeline(transaction=False) as pipe:
+            for key in self._keys(address.shard):
+                pipe.getrange(key, start, start + _HEAD_SIZE - 1)
+            return sum(bool(row.strip(b"\0")) for row in await pipe.execute())
 
     async def prepare(self) -> None:
         """So that the first window does not wait for a connection."""

@@ -11,9 +11,9 @@ from tocsin.domain.subscriptions import Address, Record
 from tocsin.store.client import Server, answering
 from tocsin.store.shards import shard_key, shard_keys
 
-_PROFILE, _MOMENT = 4, 13
-# What stands before the record.
-HEAD = _PROFILE + _MOMENT
+# What stands before the record: the number of its preferences, and when it was called gone (ms since 1970, digits).
+HEAD = 4 + 13
+MOMENT = slice(4, HEAD)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Quarantine:
     async def of(self, shard: str) -> list[Gone]:
         async with answering():
             rows = await self._server.redis.hgetall(shard_key(shard, "quarantine"))
-        return [Gone(Address.of(shard, int(slot)), int(row[_PROFILE:HEAD])) for slot, row in rows.items()]
+        return [Gone(Address.of(shard, int(slot)), int(row[MOMENT])) for slot, row in rows.items()]
 
     async def record(self, address: Address) -> Record | None:
         async with answering():

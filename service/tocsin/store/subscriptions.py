@@ -23,7 +23,7 @@ from tocsin.store.index import Entry, Index
 from tocsin.store.moves import Moves
 from tocsin.store.numbers import Numbers, Reservation
 from tocsin.store.profiles import NOBODY, NUMBER, Profiles
-from tocsin.store.quarantine import HEAD, Quarantine
+from tocsin.store.quarantine import HEAD, MOMENT, Quarantine
 from tocsin.store.shards import PERSONAL, shard_key, shard_keys
 from tocsin.store.suppression import Suppression
 
@@ -51,6 +51,14 @@ class Kept:
     personal: bytes
     consent: Consent | None = None
     seen: int = 0
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What a dump tells of a browser that subscribed elsewhere: when (seconds since 1970), and to what it agreed."""
+
+    created: int
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +100,14 @@ class Subscriptions:
         now_ms: int,
         reusable_before_ms: int,
         seen: Seen | None = None,
-        created: int | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> Kept:
         """Keeps a subscription whose endpoint is not known yet; of several calls at once all end with one number.
 
-        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. `created` is in
-        seconds, for one that was made elsewhere. Raises Changed when another call was quicker, with other keys, and
-        Ended for one that was erased on request.
+        `seen` spares a look: what it says may be old, since nothing is taken that is not as it says. `elsewhere` is
+        given for one out of a dump, which is no word of the browser: where another call was quicker, whom that call
+        kept stays as they are. Raises Changed when a browser's own call was, with other keys,
+        and Ended for one that was erased on request.
         """
         digest = subscription.digest
         entry = (seen or await self.look(digest)).entry
@@ -113,7 +122,7 @@ class Subscriptions:
             entry = await self._index.swap(digest, entry.raw, entries.pending(address), before=expect)
             if entry.address != address:
                 await self._give_up(address, now_ms)
-        kept = await self._complete(entry, subscription, preferences, key_id, now_ms, created)
+        kept = await self._complete(entry, subscription, preferences, key_id, now_ms, elsewhere)
         await self.confirm(kept, digest, now_ms)
         return kept
 
@@ -133,31 +142,36 @@ class Subscriptions:
         preferences: Preferences,
         key_id: bytes,
         now_ms: int,
-        created: int | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> Kept:
-        since = now_ms // 1000 if created is None else created
-        record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, created=since)
+        made = elsewhere or Elsewhere(now_ms // 1000)
+        record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, made.created)
         address, digest = entry.address, subscription.digest
-        kept = await self._put(address, record, preferences, day_of(now_ms)) if address else None
+        kept = await self._put(address, record, preferences, day_of(now_ms), made.consent) if address else None
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
             kept = await self._read(address, digest)
         if address is None or kept is None:
+            if address and not await self._numbers.is_reserved(address.push_service, address.number):
+                await self._moves.unname(address, digest)
             raise Changed(_REGISTERING)
         if not entry.ready:
             entry = await self._index.swap(digest, entries.pending(address), entries.ready(address))
             if entry.address != address:  # paused for over a minute in between: the number is being taken back
                 raise Changed(_REGISTERING)
             await self._numbers.settled(address.push_service, address.number)
-        return await self._agree(kept, record, preferences, subscription)
+        return kept if elsewhere else await self._agree(kept, record, preferences, subscription)
 
-    async def _put(self, address: Address, record: Record, preferences: Preferences, day: int) -> Kept | None:
+    async def _put(
+        self, address: Address, record: Record, preferences: Preferences, day: int, consent: Consent | None
+    ) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
         keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", *_FRESH)
-        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day))
+        given = consent.pack() if consent else b""
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day), given)
         if await self._server.run("put_record", keys, *arguments):
-            return Kept(address, record, packed, preferences, number, personal, seen=day)
+            return Kept(address, record, packed, preferences, number, personal, consent, seen=day)
         return await self._read(address, record.digest)
 
     async def _number(self, preferences: Preferences) -> int:
@@ -375,6 +389,22 @@ class Subscriptions:
         known = entry.address and entry.ready and await self._quarantine.record(entry.address)
         return entry.address if known and known.digest == digest else None
 
+    async def away(self, digest: bytes) -> tuple[Kept, int] | None:
+        """One whom a push service called gone and who is not deleted yet; and when it did (ms since 1970)."""
+        address = (await self._index.get(digest)).address
+        if address is None:
+            return None
+        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
+            for key in shard_keys(address.shard, "quarantine", "personal", "consents"):
+                pipe.hget(key, str(address.slot))
+            pipe.getrange(shard_key(address.shard, "seen"), 2 * address.slot, 2 * address.slot + 1)
+            row, personal, consent, seen = await pipe.execute()
+        if row is None:
+            return None
+        number = row[: NUMBER.size]
+        kept = await self._kept(address, digest, row[HEAD:], number, personal or b"", consent or b"", seen)
+        return (kept, int(row[MOMENT])) if kept else None
+
     async def delete_quarantined(self, address: Address, now_ms: int) -> bool:
         """Deletes such a one for good; False where it is not there any more."""
         digest = await self._quarantine.drop(address)
@@ -387,11 +417,23 @@ class Subscriptions:
         row = await self._server.run("read_record", keys, address.slot)
         if row is None:
             return None
-        packed, number_bytes, personal, consent, seen = row
+        packed, number, personal, consent, seen = row
+        return await self._kept(address, digest, packed, number, personal, consent, seen)
+
+    async def _kept(
+        self,
+        address: Address,
+        digest: bytes,
+        packed: bytes,
+        packed_number: bytes,
+        personal: bytes,
+        consent: bytes,
+        seen: bytes,
+    ) -> Kept | None:
         record = Record.unpack(packed)
         if record.digest != digest:  # the number has another owner by now
             return None
-        number = NUMBER.unpack(number_bytes.ljust(NUMBER.size, b"\0"))[0]
+        number = NUMBER.unpack(packed_number.ljust(NUMBER.size, b"\0"))[0]
         shared = number & ~PERSONAL
         preferences = (await self._profiles.get({shared})).get(shared)
         if shared == NOBODY or preferences is None:
