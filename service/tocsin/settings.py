@@ -148,7 +148,7 @@ class Settings(BaseSettings):
         180,
         ge=0,
         le=3_650,
-        description="Forget browsers of which neither they nor their push service gave a sign for so long; 0: never.",
+        description="Forget browsers that alerts did not reach for so long, and that did not call meanwhile; 0: never.",
     )
     erase_hours: float = Field(
         12.0, gt=0, le=23, description="What was erased leaves the store's append-only file within so long."

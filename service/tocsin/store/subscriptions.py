@@ -16,7 +16,7 @@ from tocsin.domain.errors import Changed, Ended, UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
-from tocsin.store.activity import day_of, pack_day, unpack_day
+from tocsin.store.activity import pack_day, unpack_day
 from tocsin.store.client import Server, answering
 from tocsin.store.erasing import Erasing
 from tocsin.store.index import Entry, Index
@@ -30,7 +30,7 @@ from tocsin.store.suppression import Suppression
 log = structlog.get_logger()
 
 # What a deletion takes along or asks, in the order of `drop_record`.
-_BESIDE = ("personal", "caps", "quarantine", "consents", "moves", "seen")
+_BESIDE = ("personal", "caps", "quarantine", "consents", "moves", "seen", "unreached")
 # What a new record begins with or without, in the order of `put_record`.
 _FRESH = ("personal", "caps", "consents", "seen")
 _REGISTERING = "this browser is being registered by another call; repeat it"
@@ -147,7 +147,7 @@ class Subscriptions:
         made = elsewhere or Elsewhere(now_ms // 1000)
         record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, made.created)
         address, digest = entry.address, subscription.digest
-        kept = await self._put(address, record, preferences, day_of(now_ms), made.consent) if address else None
+        kept = await self._put(address, record, preferences, made.consent) if address else None
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
             kept = await self._read(address, digest)
         if address is None or kept is None:
@@ -162,16 +162,16 @@ class Subscriptions:
         return kept if elsewhere else await self._agree(kept, record, preferences, subscription)
 
     async def _put(
-        self, address: Address, record: Record, preferences: Preferences, day: int, consent: Consent | None
+        self, address: Address, record: Record, preferences: Preferences, consent: Consent | None
     ) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
         keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", *_FRESH)
         given = consent.pack() if consent else b""
-        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day), given)
-        if await self._server.run("put_record", keys, *arguments):
-            return Kept(address, record, packed, preferences, number, personal, consent, seen=day)
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, given)
+        if today := int(await self._server.run("put_record", keys, *arguments)):
+            return Kept(address, record, packed, preferences, number, personal, consent, seen=today)
         return await self._read(address, record.digest)
 
     async def _number(self, preferences: Preferences) -> int:
@@ -284,6 +284,13 @@ class Subscriptions:
             if not packed:
                 return False
         await self.forget(kept.address, digest, now_ms)
+        return True
+
+    async def delete_silent(self, kept: Kept, now_ms: int) -> bool:
+        """False where its browser was heard of, or changed, since it was read."""
+        if not await self._drop(kept.address, kept.packed, kept.record.digest, kept.seen):
+            return False
+        await self.forget(kept.address, kept.record.digest, now_ms)
         return True
 
     async def erase(self, digest: bytes, now_ms: int) -> Address | None:
@@ -453,7 +460,8 @@ class Subscriptions:
         found: bytes = packed or (quarantined or b"")[HEAD:]
         return found if found and Record.unpack(found).digest == digest else b""
 
-    async def _drop(self, address: Address, packed: bytes, digest: bytes) -> bool:
-        """False where another record stands there, or none."""
+    async def _drop(self, address: Address, packed: bytes, digest: bytes, seen: int | None = None) -> bool:
+        """False where another record stands there, or none, or where the browser was heard of after the day `seen`."""
         keys = shard_keys(address.shard, "records", "profiles", "gone", *_BESIDE)
-        return bool(await self._server.run("drop_record", keys, address.slot, packed, digest))
+        day = b"" if seen is None else pack_day(seen)
+        return bool(await self._server.run("drop_record", keys, address.slot, packed, digest, day))
