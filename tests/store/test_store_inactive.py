@@ -115,10 +115,18 @@ async def test_a_visit_ends_a_silence(two: None, store: Store, look: Look) -> No
     assert await left(store) == {1}
 
 
-NO_WORD = [Mark.ACCEPTED, Mark.DEFERRED, Mark.RETRYING, Mark.STOPPED, Mark.SET_ASIDE, Mark.LEVEL]
+@pytest.mark.parametrize("mark", [Mark.ACCEPTED, Mark.DEFERRED, Mark.RETRYING])
+async def test_one_sign_counts_more_than_a_failure_after_it(two: None, store: Store, look: Look, mark: Mark) -> None:
+    await sent(store, 1, {0: Mark.REJECTED, 1: Mark.REJECTED})
+    await sent(store, 200, {0: Mark.REJECTED, 1: mark})
+    await sent(store, 201, {0: Mark.REJECTED, 1: Mark.REJECTED})
+
+    assert await look(201) == 1
+
+    assert await left(store) == {1}
 
 
-@pytest.mark.parametrize("mark", NO_WORD)
+@pytest.mark.parametrize("mark", [Mark.STOPPED, Mark.SET_ASIDE, Mark.LEVEL])
 async def test_what_is_no_word_against_a_reader(two: None, store: Store, look: Look, mark: Mark) -> None:
     """Only 404 and 410 remove whoever can be reached (G7)."""
     await sent(store, 1, {0: Mark.REJECTED, 1: Mark.REJECTED})
