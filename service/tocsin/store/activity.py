@@ -16,7 +16,7 @@ from tocsin.store.client import Server, answering
 from tocsin.store.ledgers import Ledgers
 from tocsin.store.numbers import shards_below
 from tocsin.store.profiles import NOBODY, unpack_numbers
-from tocsin.store.shards import shard_keys
+from tocsin.store.shards import shard_key, shard_keys
 
 DAY_MS = 86_400_000
 # An alert was for the reader, and did not reach the browser.
@@ -86,6 +86,13 @@ class Activity:
         )
         there = [slot for slot, number in enumerate(unpack_numbers(profiles or b"", SHARD_SIZE)) if number != NOBODY]
         return Silence(len(there), {slot: unreached[slot] for slot in there if unreached[slot] > seen[slot]})
+
+    async def not_reached_on(self, address: Address) -> int:
+        """As it is noted, also of one who is in quarantine."""
+        async with answering():
+            at = address.slot * _DAY.size
+            row = await self._server.redis.getrange(shard_key(address.shard, "unreached"), at, at + _DAY.size - 1)
+        return unpack_day(row)
 
     async def runs(self) -> dict[str, int]:
         """The alerts of which it is still known what became of each reader, and the day on which each began."""
