@@ -28,6 +28,7 @@ from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.languages import SiteLanguage
 from tocsin.domain.levels import Level
+from tocsin.domain.origins import parse_origin
 from tocsin.domain.receipts import Keeping
 from tocsin.domain.topics import parse_topics
 
@@ -183,10 +184,9 @@ class Settings(BaseSettings):
     def _public_url(cls, value: str) -> str:
         if not value:
             return value
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
-            raise ValueError("must be http:// or https:// and a host, without a path (that is BASE_PATH)")
-        return f"{parts.scheme}://{parts.netloc}"
+        if urlsplit(value).path.strip("/"):
+            raise ValueError("must be scheme and host, without a path (that is BASE_PATH)")
+        return parse_origin(value)
 
     @field_validator("vapid_subject")
     @classmethod
@@ -246,15 +246,8 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for entry in value:
-            parts = urlsplit(entry)
-            if parts.scheme not in ("http", "https") or not parts.netloc or entry != f"{parts.scheme}://{parts.netloc}":
-                raise ValueError(
-                    f"{entry!r} is not an origin: scheme and host without a slash at the end, such as "
-                    "https://www.example.com"
-                )
-            port = ":80" if parts.scheme == "http" else ":443"
-            if entry != (written := entry.lower().removesuffix(port)):
-                raise ValueError(f"browsers write {entry!r} as {written}: use that")
+            if entry != (origin := parse_origin(entry)):
+                raise ValueError(f"browsers write {entry!r} as {origin}: use that")
         return value
 
     @field_validator("approval")
@@ -358,6 +351,20 @@ class Settings(BaseSettings):
         return self.origin + self.base_path
 
 
+def source(name: str) -> str:
+    """Where the value of a setting comes from; the environment goes before the file."""
+    if any(key.upper() == PREFIX + name.upper() for key in os.environ):
+        return "environment"
+    if Path(TOML_FILE).exists() and name in tomllib.loads(Path(TOML_FILE).read_text("utf-8")):
+        return TOML_FILE
+    return "default"
+
+
+def named(name: str) -> str:
+    """A setting as the one wrote it who gave it: `TOCSIN_PORT`, or `port in tocsin.toml`."""
+    return f"{name} in {TOML_FILE}" if source(name) == TOML_FILE else PREFIX + name.upper()
+
+
 def load(**overrides: Any) -> Settings:
     """The settings in force. Raises Misconfigured with each setting at fault, by the name a person gave it."""
     try:
@@ -372,4 +379,4 @@ def _told(fault: ErrorDetails) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = "there is no such setting"
-    return f"{PREFIX}{str(fault['loc'][0]).upper()}: {message}" if fault["loc"] else message
+    return f"{named(str(fault['loc'][0]))}: {message}" if fault["loc"] else message
