@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
-from reader_pictures import keep, keep_part
+from reader_pictures import keep, keep_part, keep_view
 from reader_scene import Scene, opened_scene, served
 
 from browsers import chromium, needs_chromium
@@ -126,7 +126,9 @@ async def test_axe_finds_no_fault_and_nothing_sticks_out(
                 if pictures and subscribed == (name == "preferences"):
                     await keep(page, pictures, name, look, scene.language)
                     if subscribed and look == "" and scene.language == "en":
-                        await keep_part(page.locator("#history"), pictures, "history")
+                        await keep_part(
+                            page.get_by_role("region", name="Why did I (not) get this?"), pictures, "history"
+                        )
 
 
 async def test_all_of_both_pages_is_small_and_from_here(scene: Scene, browser: Browser) -> None:
@@ -199,7 +201,7 @@ async def test_who_cannot_be_asked_is_told_why(scene: Scene, browser: Browser, s
 @english
 @pytest.mark.parametrize("look", ["", "-phone-dark"])
 async def test_subscribing_by_the_panel_shows_the_page_with_the_choices(
-    scene: Scene, browser: Browser, look: str
+    scene: Scene, browser: Browser, look: str, pictures: Path | None
 ) -> None:
     (view,) = await scene.town.simulator.create_browsers(1, "mozilla", scene.subscription["key"])
     lent = {**scene.subscription, **view.subscription.model_dump(mode="json", include={"endpoint", "keys"})}
@@ -207,6 +209,8 @@ async def test_subscribing_by_the_panel_shows_the_page_with_the_choices(
     async with visited(other, browser, "/preferences", subscribed=False, **LOOKS[look]) as page:
         await page.get_by_role("button", name="Get alerts").click()
         await assert_usable_by_all(page)
+        if pictures:
+            await keep_view(page, pictures, f"panel{look}")
         await page.get_by_role("button", name="Turn on alerts").click()
         await expect(page.get_by_role("region", name="Your choices")).to_be_visible()
         await expect(page.get_by_role("heading", name="Your choices")).to_be_focused()
@@ -283,7 +287,7 @@ async def test_what_is_held_can_be_taken_along_and_then_erased(scene: Scene, bro
         await expect(page.get_by_role("region", name="Everything is being erased")).to_be_focused()
         assert (await scene.town.store.numbers.counts())["fcm"] == counted - 1
         assert await page.evaluate("async () => [...Object.keys(localStorage), ...(await caches.keys())]") == []
-        await expect(page.get_by_role("region", name="Your data")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Download my data")).to_be_hidden()
 
 
 @english

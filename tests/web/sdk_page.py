@@ -61,7 +61,7 @@ PUSH_SERVICE = """(() => {
     clicked = event.isTrusted;
     setTimeout(() => { clicked = false; });
   }, true);
-  let permission = "%(permission)s";
+  let permission = read().permission ?? "%(permission)s";
   Object.defineProperty(Notification, "permission", { get: () => permission });
   Notification.requestPermission = async () => {
     change({ asked: [...read().asked, clicked && navigator.userActivation.isActive] });

@@ -149,7 +149,7 @@ async def test_a_story_is_followed_by_subscribing_and_then_muted_instead(
         await follow.click()
         panel = page.get_by_role("dialog")
         await expect(panel.get_by_text("“The harbour bridge”")).to_be_visible()
-        await panel.get_by_role("radiogroup", name="World").get_by_role("radio", name="Off").check()
+        await expect(panel.get_by_role("radiogroup", name="World").get_by_role("radio", name="Off")).to_be_checked()
         await panel.get_by_role("button", name="Turn on alerts").click()
         await expect(follow).to_have_attribute("aria-pressed", "true")
         stored = await reader.stored()

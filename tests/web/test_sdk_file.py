@@ -16,7 +16,7 @@ from sdk_page import sdk_page
 from api.api_served import Served
 from browsers import needs_chromium
 from tocsin.domain.hours import QuietHours
-from tocsin.web.assets import asset, sdk_parts, small, source
+from tocsin.web.assets import JOINED, asset, sdk_parts, small, source
 from tocsin.web.joined import joined
 from tocsin.web.minified import NotMinified, minified
 
@@ -46,8 +46,9 @@ def test_the_sdk_with_all_elements_and_one_language_stays_small(language: str) -
     assert sum(len(gzip.compress(file, AS_SENT)) for file in files) <= BUDGETS[language]
 
 
-def test_both_languages_have_the_same_words_in_order_and_with_the_same_gaps() -> None:
-    english, arabic = (json.loads(served(f"words-{language}.json")) for language in ("en", "ar"))
+@pytest.mark.parametrize("file", ["words", "data-words"])
+def test_both_languages_have_the_same_words_in_order_and_with_the_same_gaps(file: str) -> None:
+    english, arabic = (json.loads(served(f"{file}-{language}.json")) for language in ("en", "ar"))
     plural = tuple(f".{form}" for form in ("zero", "one", "two", "few", "many", "other"))
     assert {key for key in english if not key.endswith(plural)} == {key for key in arabic if not key.endswith(plural)}
     for words in (english, arabic):
@@ -57,9 +58,10 @@ def test_both_languages_have_the_same_words_in_order_and_with_the_same_gaps() ->
         assert gaps(english[key]) == gaps(arabic[key]), key
 
 
-def test_no_two_modules_of_the_sdk_give_one_name_to_two_things() -> None:
+@pytest.mark.parametrize("script", JOINED)
+def test_no_two_modules_of_the_sdk_give_one_name_to_two_things(script: str) -> None:
     names: list[str] = []
-    for name in sdk_parts():
+    for name in sdk_parts(script):
         for line in source(name).splitlines():
             words = line.removeprefix("export ").removeprefix("async ").split()
             if len(words) > 1 and words[0] in {"const", "let", "function", "class"} and not line.startswith(" "):

@@ -4,6 +4,7 @@ The sites are those of `examples/`, as they are shipped.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -121,11 +122,13 @@ async def test_a_copy_of_all_on_the_site_itself_does_too(
     browser: BrowserContext, servers: Settings, store: Store, tmp_path: Path
 ) -> None:
     page = (EXAMPLES / "plain-site" / "index.html").read_text()
-    sdk = asset("tocsin.js")
-    assert sdk is not None
+    sdk, data = asset("tocsin.js"), asset("tocsin-data.js")
+    assert sdk
+    assert data
     copies = {
         "index.html": page.replace(f"{WRITTEN}/tocsin.js", "/js/tocsin.js"),
         "js/tocsin.js": sdk.body.decode(),
+        "js/tocsin-data.js": data.body.decode(),
         "tocsin/sw.js": service_worker(f"{WRITTEN}/").body.decode(),
     }
     for name, text in copies.items():
@@ -140,6 +143,25 @@ async def test_a_copy_of_all_on_the_site_itself_does_too(
         assert (await reader.pushed(push(ALERT)))["icon"] == f"{copied.settings.url}/assets/icon-192.png"
         assert [line for line in copied.asked if ".js " in line] == []
         assert copied.asked.count("POST /v1/subscriptions 201") == 1
+        await takes_along_and_erases(reader.page)
+        assert [line for line in copied.asked if ".js " in line] == []
+
+
+async def takes_along_and_erases(page: Page) -> None:
+    """All that a reader may ask for, on the site itself: it is another origin than the service's own pages."""
+    await page.get_by_role("button", name="Change").click()
+    await page.get_by_role("button", name="History and your data").click()
+    panel = page.get_by_role("dialog", name="History and your data")
+    await expect(panel.get_by_text("No alert has gone out since you subscribed.")).to_be_visible()
+    async with page.expect_download() as download:
+        await panel.get_by_role("button", name="Download my data").click()
+    held = json.loads((await (await download.value).path()).read_text())
+    assert held["endpoint"].startswith("https://fcm.googleapis.com/send/")
+    await panel.get_by_role("button", name="Erase everything…").click()
+    sure = page.get_by_role("dialog", name="Erase everything?")
+    await sure.get_by_role("button", name="Erase everything").click()
+    await expect(page.get_by_role("region", name="Everything is being erased")).to_be_focused()
+    assert await page.evaluate("async () => [...Object.keys(localStorage), ...(await caches.keys())]") == []
 
 
 async def test_a_story_is_muted_and_unmuted_and_failure_is_told(browser: BrowserContext, plain: Newsstand) -> None:

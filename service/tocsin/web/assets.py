@@ -44,7 +44,7 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 _IMPORT: Final = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("tocsin.js", "tocsin.d.ts", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("tocsin.js", "tocsin-data.js", "tocsin.d.ts", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Asset:
 
 
 SDK: Final = "tocsin.js"
+# Each of them is put together of modules; the second is what the first fetches when somebody looks at it.
+JOINED: Final = (SDK, "tocsin-data.js")
 # Words that the service worker has in itself; pages have no use for them.
 WORKER_WORDS: Final = "worker."
 
@@ -87,7 +89,8 @@ def small(script: str, name: str) -> str:
 def _packaged() -> dict[str, Asset]:
     found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
     words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
-    return {**found, **words, SDK: Asset(SDK, small(joined(SDK, source), SDK).encode())}
+    whole = {name: Asset(name, small(joined(name, source), name).encode()) for name in JOINED}
+    return {**found, **words, **whole}
 
 
 def _compact(body: bytes) -> bytes:
@@ -107,9 +110,9 @@ def names() -> frozenset[str]:
     return frozenset(_ASSETS)
 
 
-def sdk_parts() -> frozenset[str]:
-    """The modules that `tocsin.js` is made of."""
-    return frozenset(parts(SDK, source))
+def sdk_parts(entry: str = SDK) -> frozenset[str]:
+    """The modules that a script of `JOINED` is made of."""
+    return frozenset(parts(entry, source))
 
 
 @cache

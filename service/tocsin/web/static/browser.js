@@ -3,6 +3,17 @@
 /** Where Tocsin is: this module is served in its folder of assets, and within tocsin.js beside that. */
 export const ROOT = new URL(import.meta.url.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
 
+// The elements of a page share one connection to a service.
+export const connections = new Map();
+
+/** Where a service is: as said, else that of the page's first connection, else where this file came from. */
+export function serviceAt(base) {
+  const [first] = connections.keys();
+  const url = new URL(base ?? first ?? ROOT, location.href);
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
 /** iPhone, iPad, or an iPad that calls itself a Mac. */
 export const isAppleTouch = () =>
   /iPhone|iPad|iPod/.test(navigator.userAgent) || (navigator.platform === "MacIntel" && navigator.maxTouchPoints > 1);

@@ -1,12 +1,9 @@
 // A page's side of a Web Push subscription.
 import { Account } from "./account.js";
-import { canPush, isAppleTouch, locked, ROOT } from "./browser.js";
+import { canPush, connections, isAppleTouch, locked, serviceAt } from "./browser.js";
 import { stillOffered, together } from "./preferences.js";
 import { NO_PUSH_SERVICE, Push } from "./push.js";
 import { ProblemError, request } from "./request.js";
-
-// The elements of a page share one connection to a service.
-const connections = new Map();
 
 export class Tocsin extends EventTarget {
   #account;
@@ -23,9 +20,7 @@ export class Tocsin extends EventTarget {
 
   /** Reads what the site offers and what this browser has. Never asks the reader for anything. */
   static async connect({ base, serviceWorker, texts, language } = {}) {
-    const [first] = connections.keys();
-    const url = new URL(base ?? first ?? ROOT, location.href);
-    if (!url.pathname.endsWith("/")) url.pathname += "/";
+    const url = serviceAt(base);
     const had = connections.get(url.href);
     if (had) {
       had.tocsin.#push.use(serviceWorker);
@@ -43,6 +38,9 @@ export class Tocsin extends EventTarget {
   }
 
   get state() { return this.#state; }
+
+  /** Blocked browsers, too, may have left something at the service. */
+  get isKnown() { return Boolean(this.#account.record); }
 
   get preferences() { return this.#account.record?.preferences ?? this.site.default_preferences; }
 
@@ -116,12 +114,14 @@ export class Tocsin extends EventTarget {
     });
   }
 
-  history() { return this.#locked(() => this.#sure("GET", "/history")); }
+  history() { return this.#locked(async () => (await this.#sure("GET", "/history")).alerts); }
 
   export() { return this.#locked(() => this.#sure("GET", "/export")); }
 
   async #start() {
     this.site = await request(new URL("v1/site", this.base));
+    // What is kept here can be seen and erased where nothing can be shown any more.
+    await this.#known();
     if (!canPush()) return this.#become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
     try {
       await this.#push.register(this.site.application_server_key);
@@ -143,10 +143,10 @@ export class Tocsin extends EventTarget {
   }
 
   #check() {
-    if (Notification.permission === "denied") return this.#become("denied");
     return this.#locked(async () => {
       const had = await this.#push.current();
       const old = await this.#known();
+      if (Notification.permission === "denied") return this.#become("denied");
       if (this.#account.left) return this.#leave();
       if (Notification.permission !== "granted" || !(had || old)) return this.#become("unsubscribed");
       if (!old && !this.#push.isOurs(had)) return this.#become("unsubscribed");
@@ -203,7 +203,7 @@ export class Tocsin extends EventTarget {
     const current = await this.#push.current();
     const { endpoint, late } = this.#account.left;
     if (current ? !this.#push.isOurs(current, endpoint) || (await this.#push.giveUp(current)) : !late) await this.#account.keep(null);
-    return this.#become("unsubscribed");
+    return this.#become(this.#push.isReady && this.#state !== "denied" ? "unsubscribed" : this.#state);
   }
 
   async #save() {
@@ -226,7 +226,7 @@ export class Tocsin extends EventTarget {
     try {
       return await this.#account.ask(method, path, options);
     } catch (error) {
-      if (error.status !== 404) throw error;
+      if (error.status !== 404 || this.#state !== "subscribed") throw error;
       await this.#heal(this.#account.record, path === "/test");
       return this.#account.ask(method, path, options);
     }

@@ -7,7 +7,8 @@ export const button = (text, onclick, name = "", more = {}) =>
 
 export const tick = (onchange) => h("input", { type: "checkbox", onchange });
 
-export const ticked = (input, text) => h("label", { class: "check" }, input, h("span", {}, text));
+/** The text may be of another language than ours. */
+export const ticked = (input, ...text) => h("label", { class: "check" }, input, h("span", { dir: "auto" }, ...text));
 
 export const field = (text, control) => h("label", { class: "field" }, text, control);
 

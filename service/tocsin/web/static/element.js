@@ -1,4 +1,5 @@
 // What our elements have in common: a connection, a language, a look.
+import { serviceAt } from "./browser.js";
 import { Tocsin } from "./client.js";
 import { button, live } from "./controls.js";
 import { h, say } from "./make.js";
@@ -27,13 +28,17 @@ export function reason({ t, soon }, error) {
   return t("problem.refused", { what: errors.map(({ field, message }) => `${field}: ${message}`).join("; ") });
 }
 
-/** Extended by `build()`, the parts in the language of `this.words`, and `show()`, which fills them with what holds. */
+/**
+ * Extended by `build()`, the parts in the language of `this.words`, and `show()`, which fills them with what holds; by
+ * `files`, where it needs more words, and `load()`, where it needs more than those.
+ */
 export class TocsinElement extends HTMLElement {
   static observedAttributes = ["lang", "story", "name", "preferences"];
 
   #tocsin = null;
   #asked = null;
   words = null;
+  files;
 
   constructor() {
     super();
@@ -50,7 +55,9 @@ export class TocsinElement extends HTMLElement {
 
   async connectedCallback() {
     await scriptsRan;
-    const [base, serviceWorker] = ["service", "service-worker"].map((name) => this.getAttribute(name) ?? undefined);
+    const [service, serviceWorker] = ["service", "service-worker"].map((name) => this.getAttribute(name) ?? undefined);
+    // A connection that fails is no longer the page's first.
+    const base = serviceAt(service);
     let tocsin = this.#tocsin;
     try {
       tocsin ??= await Tocsin.connect({ base, serviceWorker });
@@ -62,7 +69,7 @@ export class TocsinElement extends HTMLElement {
       await this.#speak();
       this.#tell();
     } catch (error) {
-      if (tocsin === this.#tocsin) await this.#fail(error);
+      if (tocsin === this.#tocsin) await this.#fail(error, tocsin ?? { base });
     }
   }
 
@@ -75,10 +82,12 @@ export class TocsinElement extends HTMLElement {
     if (this.words) this.#respeak();
   }
 
+  load() {}
+
   async #speak() {
-    const asked = words(languageOf(this, this.#tocsin), this.#tocsin);
+    const asked = Promise.all([words(languageOf(this, this.#tocsin), this.#tocsin, this.files), this.load()]);
     this.#asked = asked;
-    const answer = await asked;
+    const [answer] = await asked;
     // Of two changes the second counts, whichever words are there first.
     if (asked !== this.#asked || !this.isConnected) return;
     this.words = answer;
@@ -100,10 +109,10 @@ export class TocsinElement extends HTMLElement {
     this.dispatchEvent(new CustomEvent("tocsin-change", { bubbles: true, composed: true, detail: { state, preferences } }));
   }
 
-  async #fail(error) {
+  async #fail(error, service) {
     console.error("tocsin:", error);
     // Without words there is nothing to say and nothing to press; the next visit tries again.
-    this.words = await words(languageOf(this));
+    this.words = await words(languageOf(this, service), service);
     const problem = live("problem");
     this.#fill(problem, button(this.words.t("problem.again"), () => this.connectedCallback()));
     say(problem, reason(this.words, error));

@@ -1,66 +1,79 @@
 // "Why did I (not) get this?": recent alerts, what became of each for this browser, and why.
-import { busy, h } from "./dom.js";
-import { since, told } from "./page-words.js";
+import { button, note } from "./controls.js";
+import { busy, h } from "./make.js";
 
 const FIRST = 8;
 
 // What a reader needs to tell apart at a glance.
 const KINDS = { accepted: "sent", pending: "waiting", retrying: "waiting", deferred: "held", set_aside: "failed", rejected: "failed" };
-const NAMES = { sent: "history.sent", waiting: "history.waiting", held: "history.held", not: "history.not", failed: "history.failed_one" };
 
-/** @typedef {{alert: string, headline: string, level: string, sent_at: string, outcome: string, reason: string|null, why: string}} Entry */
+/** @typedef {import("./tocsin.js").HistoryEntry} Entry */
 
 function why({ outcome, reason, why: words }, t) {
   const key = reason && outcome !== "deferred" ? `why.reason.${reason}` : `why.${outcome}`;
-  try {
-    return t(key);
-  } catch {
-    return words; // of a newer service: its own words, in English
-  }
+  const text = t(key);
+  return text === key ? words : text; // of a newer service: its own words, in English
 }
 
-function row(entry, t) {
+/** "12 minutes ago" within a day, else the day and time. */
+function since({ soon, time }, moment) {
+  const passed = (Date.now() - moment) / 60_000;
+  if (passed < 59.5) return soon(-Math.max(0, Math.round(passed)), "minute");
+  if (passed < 23.5 * 60) return soon(-Math.round(passed / 60), "hour");
+  return time(moment, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
+}
+
+/** @param {Entry} entry */
+function row(entry, words) {
+  const { t } = words;
   const kind = KINDS[entry.outcome] ?? "not";
-  return h("li", { class: `fate ${kind}` },
-    h("p", { class: "fate-name" }, t(NAMES[kind])),
+  return h("li", { class: `fate ${kind}`, part: "alert" },
+    h("p", { class: "name" }, t(`history.${kind}`)),
     h("div", {},
-      h("p", { class: "fate-headline", dir: "auto" }, entry.headline),
-      h("p", { class: "fate-why" },
-        h("span", {}, t(`level.${entry.level}`)),
-        h("time", { datetime: entry.sent_at }, since(entry.sent_at))),
-      entry.outcome !== "accepted" && h("p", { class: "fate-reason" }, why(entry, t))));
+      h("p", { class: "headline", dir: "auto" }, entry.headline),
+      h("p", { class: "from" }, h("span", {}, t(`level.${entry.level}`)), h("time", { datetime: entry.sent_at }, since(words, new Date(entry.sent_at)))),
+      entry.outcome !== "accepted" && h("p", {}, why(entry, t))));
 }
 
 /**
- * @param {HTMLElement} place @param {import("./page-words.js").Say} t
- * @param {() => Promise<{alerts: Entry[]}>} ask
+ * @param {() => Promise<Entry[]>} ask
+ * @param {(error: Error) => string} told
  */
-export async function showHistory(place, t, ask) {
-  const again = (words) => {
-    const button = h("button", { class: "button quiet again", type: "button", onclick: () => busy(button, async () => {
-      await showHistory(place, t, ask);
+export function pastAlerts(words, ask, told) {
+  const { t, number } = words;
+  const place = h("div", {}, h("p", { class: "note loading" }, t("history.loading")));
+  const again = (text) => {
+    const control = button(text, () => busy(control, async () => {
+      await load();
       // The one that was pressed has made way.
       place.querySelector(".again").focus();
-    }) }, words);
-    return button;
+    }), "small again");
+    return control;
   };
-  try {
-    const { alerts } = await ask();
+
+  function show(entries) {
     // Who has just subscribed is not asked to read what all others got before.
-    const own = alerts.filter(({ reason }) => reason !== "subscribed_later");
-    if (!own.length) return place.replaceChildren(h("p", { class: "empty" }, t("history.none")), again(t("history.refresh")));
-    const rows = own.map((entry) => row(entry, t));
+    const own = entries.filter(({ reason }) => reason !== "subscribed_later");
+    if (!own.length) return [h("p", {}, t("history.none")), again(t("history.refresh"))];
+    const rows = own.map((entry) => row(entry, words));
     const list = h("ol", { class: "fates" }, ...rows.slice(0, FIRST));
     const rest = rows.slice(FIRST);
-    const all = rest.length > 0 && h("button", { class: "button", type: "button", onclick: () => {
+    const all = rest.length > 0 && button(t("history.all", { count: number(rows.length) }), () => {
       list.append(...rest);
       all.remove();
       rest[0].tabIndex = -1;
       rest[0].focus();
-    } }, t("history.all", { count: rows.length }));
-    place.replaceChildren(list, h("div", { class: "after" }, h("p", { class: "small" }, t("history.meaning")), all, again(t("history.refresh"))));
-  } catch (error) {
-    place.replaceChildren(h("div", { class: "empty", role: "alert" },
-      h("p", {}, `${t("history.failed")} ${told(t, error)}`), again(t("again"))));
+    }, "small");
+    return [list, note(t("history.meaning")), h("div", { class: "row" }, all, again(t("history.refresh")))];
   }
+
+  async function load() {
+    try {
+      place.replaceChildren(...show(await ask()));
+    } catch (error) {
+      place.replaceChildren(h("p", { class: "problem", role: "alert" }, `${t("history.unseen")} ${told(error)}`), again(t("problem.again")));
+    }
+  }
+
+  return { element: place, load };
 }

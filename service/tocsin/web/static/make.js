@@ -1,7 +1,8 @@
 // Making elements. Text only ever goes in as text.
 
 /**
- * An element: `h("p", { class: "small" }, "text")`. Functions under `on…` become listeners; false and null leave out.
+ * An element: `h("p", { class: "small" }, "text")`. Functions under `on…` become listeners, objects properties; false and null
+ * leave out.
  * @param {string} tag
  * @param {Record<string, unknown>} [attributes]
  * @param {...(Node|string|number|null|undefined|false)} children
@@ -11,6 +12,7 @@ export function h(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
+    else if (value && typeof value === "object") element[name] = value;
     else if (value !== false && value != null) element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false).map((c) => (c instanceof Node ? c : String(c))));

@@ -10,7 +10,8 @@ function subscribing({ tocsin, words }, story, close, explain) {
   const { t, often } = words;
   const { site } = tocsin;
   let wanted = tocsin.preferences;
-  if (story) wanted = applied(wanted, chooseStory(wanted, "followed_stories", story, true));
+  // Who wants one story is not given a desk.
+  if (story) wanted = applied({ ...wanted, topics: [] }, chooseStory(wanted, "followed_stories", story, true));
   const topics = topicControls(words, site, (id, level) => {
     wanted = applied(wanted, chooseTopic(wanted, id, level));
     show();
@@ -67,30 +68,32 @@ function subscribing({ tocsin, words }, story, close, explain) {
   return [h("form", { onsubmit },
     h("p", {}, story ? t("panel.follow", { story: storyName(story) }) : t("panel.lead", { site: site.name })),
     h("div", { class: "topics" }, ...topics.elements), rates,
-    site.consent && ticked(agrees, `${site.consent.text} ${t("panel.consent")}`),
+    site.consent && ticked(agrees, site.consent.text, " ", h("bdi", {}, t("panel.consent"))),
     h("div", { class: "row" }, problem, next, yes, button(t("panel.no"), close)))];
 }
 
 export const denial = ({ t }) => [h("p", {}, t("denied.text")), h("p", {}, t("denied.how"))];
 
-function managing({ tocsin, words }, close) {
+export const deed = ({ t }, name, work, tell) =>
+  button(t(`subscribe.${name}`), ({ currentTarget }) => busy(currentTarget, () => work().catch(tell)), "small");
+
+function managing({ tocsin, words }, close, showData) {
   const { t } = words;
   const status = live("note");
-  const deed = (name, work, done) => button(t(`subscribe.${name}`), ({ currentTarget }) => busy(currentTarget, () =>
-    work().then(done, (error) => say(status, reason(words, error)))), "small");
-  const preferences = h("tocsin-preferences", { lang: words.language });
-  preferences.tocsin = tocsin;
-  return [preferences, h("div", { class: "row" },
-    deed("test", () => tocsin.test(), () => say(status, t("subscribe.tested"))),
-    deed("end", () => tocsin.unsubscribe(), close)), status];
+  const tell = (error) => say(status, reason(words, error));
+  return [h("tocsin-preferences", { lang: words.language, tocsin }), h("div", { class: "row" },
+    deed(words, "test", () => tocsin.test().then(() => say(status, t("subscribe.tested"))), tell),
+    button(t("data.title"), showData, "small"),
+    deed(words, "end", () => tocsin.unsubscribe().then(close), tell)), status];
 }
 
 /**
  * Opens the panel that this browser's state asks for.
  * @param {import("./element.js").TocsinElement} element
  * @param {string} [story]  to be followed
+ * @param {string} [view]  another than that of the state
  */
-export function openPanel(element, story) {
+export function openPanel(element, story, view) {
   const { tocsin, words, shadowRoot } = element;
   const { t } = words;
   const close = () => dialog.close();
@@ -102,18 +105,19 @@ export function openPanel(element, story) {
     if (!shadowRoot.activeElement) element.box.querySelector("button, a")?.focus();
   } }, h("div", { class: "head" }, title, button("×", close, "close", { "aria-label": t("panel.close") })), body);
   const views = {
-    subscribed: ["subscribe", () => managing(element, close)],
+    subscribed: ["subscribe", () => managing(element, close, () => show("data"))],
+    data: ["data", () => [button(t("panel.back"), () => (tocsin.state === "subscribed" ? show() : close()), "small"), h("tocsin-data", { lang: words.language, tocsin })]],
     "needs-home-screen": ["home", () => [note(t("home.text")), h("ol", {}, ...[1, 2, 3].map((each) => h("li", {}, t(`home.step${each}`, { site: tocsin.site.name })))), note(t("home.note"))]],
     denied: ["denied", () => denial(words)],
-    unsubscribed: ["panel", () => subscribing(element, story, close, show)],
+    unsubscribed: ["panel", () => subscribing(element, story, close, () => show())],
   };
-  function show() {
-    const [name, content] = views[tocsin.state];
+  function show(asked = tocsin.state) {
+    const [name, content] = views[asked];
     say(title, t(`${name}.title`));
     body.replaceChildren(...content());
     title.focus();
   }
-  show();
+  show(view);
   shadowRoot.append(dialog);
   dialog.showModal();
 }

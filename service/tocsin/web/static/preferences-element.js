@@ -37,8 +37,7 @@ export class PreferencesElement extends TocsinElement {
     this.#parts = Object.values(parts);
     this.form = h("div", {}, ...Object.entries(parts).map(([name, { elements }]) =>
       h("fieldset", { part: "section" }, h("legend", { part: "heading" }, t(`${name}.title`)), ...elements)), this.status);
-    this.off = h("tocsin-subscribe", { lang: words.language });
-    this.off.tocsin = tocsin;
+    this.off = h("tocsin-subscribe", { lang: words.language, tocsin });
     clearInterval(this.#timer);
     // Tonight comes nearer while the page is open.
     this.#timer = setInterval(() => this.matches(":focus-within") || this.show(), 60_000);

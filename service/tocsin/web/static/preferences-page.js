@@ -1,12 +1,9 @@
-// The page at "/preferences": the reader's choices, what became of alerts, and what is held on this browser.
+// The page at "/preferences": the reader's choices, and what is held on this browser.
 import { Tocsin } from "../tocsin.js";
 import { $, $$, busy, h, say } from "./dom.js";
-import { eraseByHand } from "./erase.js";
-import { showHistory } from "./history.js";
 import { pageWords, told } from "./page-words.js";
 
 const STORY = /^[a-z0-9][a-z0-9-]{0,59}$/;
-const FILE = "tocsin-subscription.json";
 const { searchParams } = new URL(location.href);
 
 let shown = "";
@@ -18,9 +15,7 @@ function showView(view) {
 /** An element of the SDK in its place, made once. */
 function place(tocsin, selector, tag, attributes = {}) {
   if ($(selector).firstElementChild) return;
-  const element = h(tag, attributes);
-  element.tocsin = tocsin;
-  $(selector).append(element);
+  $(selector).append(h(tag, { ...attributes, tocsin }));
 }
 
 // The address may come from anywhere, so only what can be a story's id is shown as one.
@@ -34,6 +29,11 @@ function showStory(tocsin, t) {
 }
 
 function showState(tocsin, t) {
+  // Those who blocked alerts may want to see and erase it; what the element says of that stays.
+  if (tocsin.isKnown) {
+    $("#data").hidden = false;
+    place(tocsin, "#held", "tocsin-data");
+  }
   const view = tocsin.state === "subscribed" ? "on" : "off";
   if (view === shown) return;
   shown = view;
@@ -43,7 +43,6 @@ function showState(tocsin, t) {
   $("#ended").hidden = true;
   place(tocsin, "#preferences", "tocsin-preferences");
   showStory(tocsin, t);
-  showHistory($("#history-list"), t, () => tocsin.history());
   // The button of the panel has made way; while the panel is open, nothing outside it takes the focus.
   if (subscribing) requestAnimationFrame(() => $("#choices-heading").focus());
 }
@@ -70,27 +69,16 @@ function deed(name, t, work) {
   }));
 }
 
-function save(data) {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(data, null, 2)], { type: "application/json" }));
-  h("a", { href: url, download: FILE }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
-
 function deeds(tocsin, t) {
   deed("test", t, async (tell) => {
     tell(t("test.sending"));
     await tocsin.test();
     tell(t("test.sent"));
   });
-  deed("export", t, async (tell) => {
-    save(await tocsin.export());
-    tell(t("data.export_done", { file: FILE }));
-  });
-  deed("unsubscribe", t, async () => {
+  deed("end", t, async () => {
     await tocsin.unsubscribe();
     ended(t("off.heading"), t("off.text"));
   });
-  eraseByHand(tocsin, t, (now, then) => ended(t("erased.heading"), t("erased.text", { now, then })));
 }
 
 async function connect(t) {

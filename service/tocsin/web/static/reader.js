@@ -12,9 +12,7 @@ async function connect(t) {
   show("loading");
   try {
     const tocsin = await Tocsin.connect();
-    const element = h("tocsin-subscribe", { preferences: new URL("preferences", tocsin.base) });
-    element.tocsin = tocsin;
-    $("#subscribe").replaceChildren(element);
+    $("#subscribe").replaceChildren(h("tocsin-subscribe", { preferences: new URL("preferences", tocsin.base).href, tocsin }));
     show("subscribe");
   } catch (error) {
     say($("#failed-text"), told(t, error));

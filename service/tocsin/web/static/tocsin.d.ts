@@ -69,10 +69,18 @@ export interface Site {
   consent?: { text_version: string; text: string } | null;
 }
 
+/** An alert, and what became of it in this browser. */
 export interface HistoryEntry {
+  alert: string;
+  headline: string;
+  level: Level;
+  sent_at: string;
   outcome: string;
-  reason?: string | null;
-  [more: string]: unknown;
+  reason: string | null;
+  /** The same in English words. */
+  why: string;
+  /** What this browser told of it; kept only with `receipts: "individual"`. */
+  receipts: ("shown" | "clicked" | "closed")[];
 }
 
 export interface ConnectOptions {
@@ -101,6 +109,8 @@ export class Tocsin extends EventTarget {
 
   readonly base: URL;
   readonly state: State;
+  /** Whether a record is kept here, with which `history()`, `export()` and `erase()` work: also in a browser that blocks us. */
+  readonly isKnown: boolean;
   readonly site: Site;
   /** The reader's, or what a new reader starts with. */
   readonly preferences: Preferences;
@@ -129,7 +139,7 @@ export class Tocsin extends EventTarget {
   test(): Promise<unknown>;
 
   /** What became of recent alerts in this browser, and why. */
-  history(): Promise<{ [more: string]: unknown }>;
+  history(): Promise<HistoryEntry[]>;
 
   /** Everything that the service holds on this browser. */
   export(): Promise<{ [more: string]: unknown }>;
@@ -141,6 +151,8 @@ export class Tocsin extends EventTarget {
  * its reader's request, and only `subscribe()` brings it back.
  */
 export class ProblemError extends Error {
+  /** A URI (RFC 9457), where the service gave the answer. */
+  readonly type?: string;
   readonly status: number;
   readonly code: string;
   readonly title: string;
@@ -164,6 +176,7 @@ declare global {
     "tocsin-subscribe": TocsinElement;
     "tocsin-preferences": TocsinElement;
     "tocsin-follow": TocsinElement;
+    "tocsin-data": TocsinElement;
   }
   interface HTMLElementEventMap {
     "tocsin-change": ChangeEvent;

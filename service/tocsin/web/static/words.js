@@ -27,10 +27,11 @@ const base = (language) => language.toLowerCase().split("-")[0];
 /**
  * @param {string} language  BCP 47; English words where we have none, so that a site may give its own
  * @param {{base?: URL, texts?: Record<string, string>}} [tocsin]
+ * @param {string[]} [names]  of the files
  */
-export async function words(language, { base: service = ROOT, texts } = {}) {
+export async function words(language, { base: service = ROOT, texts } = {}, names = ["words"]) {
   const ours = OURS.includes(base(language)) ? base(language) : "en";
-  const all = { ...(await file(new URL(`assets/words-${ours}.json`, service).href)), ...texts };
+  const all = Object.assign({}, ...(await Promise.all(names.map((name) => file(new URL(`assets/${name}-${ours}.json`, service).href)))), texts);
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
 
