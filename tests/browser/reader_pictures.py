@@ -35,6 +35,13 @@ async def keep(page: Page, folder: Path, name: str, look: str, language: str) ->
     _squeeze(path)
 
 
+async def keep_view(page: Page, folder: Path, name: str) -> None:
+    """What is in sight: a panel over its page."""
+    path = folder / f"{name}.png"
+    await page.screenshot(path=path)
+    _squeeze(path)
+
+
 async def keep_part(part: Locator, folder: Path, name: str) -> None:
     """A part of a page with some paper round it."""
     path = folder / f"{name}.png"
