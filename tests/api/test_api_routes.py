@@ -65,6 +65,7 @@ def test_only_readers_calls_are_open_to_other_sites() -> None:
         "/v1/receipts",
         "/v1/alerts/recent",
         "/tocsin-data.js",
+        "/tocsin-quiet.js",
         "/tocsin.d.ts",
         "/tocsin.js",
         "/assets/{name}",

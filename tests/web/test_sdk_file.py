@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_told_with_its_reason() -> None:
 
 @pytest.mark.browser
 @needs_chromium
-async def test_a_page_asks_for_two_files_of_ours_and_no_other_host(sdk_api: Served, shared_chromium: Browser) -> None:
+async def test_a_page_asks_for_few_files_of_ours_and_no_other_host(sdk_api: Served, shared_chromium: Browser) -> None:
     async with sdk_page(shared_chromium, sdk_api) as reader:
         await reader.show(
             "<tocsin-subscribe></tocsin-subscribe><tocsin-preferences></tocsin-preferences>"
@@ -150,7 +150,7 @@ async def test_a_page_asks_for_two_files_of_ours_and_no_other_host(sdk_api: Serv
         assert all(request.startswith(sdk_api.origin) for request in reader.requests)
         paths = [request.removeprefix(sdk_api.origin) for request in reader.requests]
         ours = [path for path in paths if path not in {"/story", "/sw.js", "/favicon.ico"}]
-        assert sorted(ours) == ["/assets/words-en.json", "/tocsin.js", "/v1/site"]
+        assert sorted(ours) == ["/assets/words-en.json", "/tocsin-quiet.js", "/tocsin.js", "/v1/site"]
 
 
 @pytest.mark.browser

@@ -23,6 +23,7 @@ from tocsin.settings import Settings
 from tocsin.store.store import Store
 from tocsin.store.subscriptions import Kept
 from tocsin.web import asset, service_worker
+from tocsin.web.assets import JOINED
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -122,13 +123,10 @@ async def test_a_copy_of_all_on_the_site_itself_does_too(
     browser: BrowserContext, servers: Settings, store: Store, tmp_path: Path
 ) -> None:
     page = (EXAMPLES / "plain-site" / "index.html").read_text()
-    sdk, data = asset("tocsin.js"), asset("tocsin-data.js")
-    assert sdk
-    assert data
+    scripts = {name: found.body.decode() for name in JOINED if (found := asset(name))}
     copies = {
         "index.html": page.replace(f"{WRITTEN}/tocsin.js", "/js/tocsin.js"),
-        "js/tocsin.js": sdk.body.decode(),
-        "js/tocsin-data.js": data.body.decode(),
+        **{f"js/{name}": script for name, script in scripts.items()},
         "tocsin/sw.js": service_worker(f"{WRITTEN}/").body.decode(),
     }
     for name, text in copies.items():
@@ -150,6 +148,7 @@ async def test_a_copy_of_all_on_the_site_itself_does_too(
 async def takes_along_and_erases(page: Page) -> None:
     """All that a reader may ask for, on the site itself: it is another origin than the service's own pages."""
     await page.get_by_role("button", name="Change").click()
+    await expect(page.get_by_label("Quiet at set hours")).to_be_visible()
     await page.get_by_role("button", name="History and your data").click()
     panel = page.get_by_role("dialog", name="History and your data")
     await expect(panel.get_by_text("No alert has gone out since you subscribed.")).to_be_visible()

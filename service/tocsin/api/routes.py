@@ -158,6 +158,7 @@ ROUTES: tuple[Route, ...] = (
     _page("/sw.js", pages.service_worker, "The service worker"),
     _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
     _page("/tocsin-data.js", pages.root_asset("tocsin-data.js"), "The SDK's part for data", readers=True),
+    _page("/tocsin-quiet.js", pages.root_asset("tocsin-quiet.js"), "The SDK's part for quiet hours", readers=True),
     _page("/tocsin.d.ts", pages.root_asset("tocsin.d.ts"), "The SDK's types", readers=True),
     _page("/manifest.webmanifest", pages.manifest, "The web app manifest"),
     _page("/assets/{name}", pages.asset, "What the pages need", readers=True),

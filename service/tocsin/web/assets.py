@@ -44,7 +44,7 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 _IMPORT: Final = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 
 # Served beside the pages; everything else is served under /assets/.
-ROOT_ASSETS: Final = ("tocsin.js", "tocsin-data.js", "tocsin.d.ts", "manifest.webmanifest")
+ROOT_ASSETS: Final = ("tocsin.js", "tocsin-data.js", "tocsin-quiet.js", "tocsin.d.ts", "manifest.webmanifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Asset:
 
 
 SDK: Final = "tocsin.js"
-# Each of them is put together of modules; the second is what the first fetches when somebody looks at it.
-JOINED: Final = (SDK, "tocsin-data.js")
+# Each of them is put together of modules; the first fetches the others when somebody looks at what is in them.
+JOINED: Final = (SDK, "tocsin-data.js", "tocsin-quiet.js")
 # Words that the service worker has in itself; pages have no use for them.
 WORKER_WORDS: Final = "worker."
 

@@ -2,7 +2,6 @@
 import { button, field, live, note, offer, select, tick, ticked } from "./controls.js";
 import { h, say } from "./make.js";
 import { reason, TocsinElement } from "./element.js";
-import { inZone, quietPart } from "./quiet-part.js";
 import { chooseStory, stories, storyName } from "./stories.js";
 import { chooseTopic, topicControls } from "./topics.js";
 
@@ -23,16 +22,20 @@ export class PreferencesElement extends TocsinElement {
   #parts = [];
   #timer = null;
 
+  async load() {
+    Object.assign(this, await import("./tocsin-quiet.js"));
+  }
+
   build() {
     const { words, tocsin } = this;
     const { t } = words;
     const { site } = tocsin;
     const save = (change) => this.#save(() => tocsin.update(change));
-    const saveHere = (change) => this.#save(() => inZone(tocsin, change));
+    const saveHere = (change) => this.#save(() => this.inZone(tocsin, change));
     const topics = topicControls(words, site, (id, level) => save((now) => chooseTopic(now, id, level)));
     topics.elements.push(note(site.topics.some((topic) => topic.per_day) && t("often.note")));
     this.status = live("status");
-    const parts = { topic: topics, quiet: quietPart(words, site, save, saveHere), cap: this.#cap(save, saveHere), snooze: this.#snooze(save),
+    const parts = { topic: topics, quiet: this.quietPart(words, site, save, saveHere), cap: this.#cap(save, saveHere), snooze: this.#snooze(save),
       stories: this.#stories(save), language: this.#language(save), ...(site.consent && { consent: this.#consent() }) };
     this.#parts = Object.values(parts);
     this.form = h("div", {}, ...Object.entries(parts).map(([name, { elements }]) =>
