@@ -94,6 +94,7 @@ class ConsentText(Strict):
 class Site(Strict):
     name: str
     language: SiteLanguage = Field(description="of the site's own pages and words")
+    time_zone: str = Field(description="of readers who named none", examples=["Europe/London"])
     application_server_key: str
     topics: tuple[SiteTopic, ...]
     levels: tuple[Level, ...]

@@ -41,6 +41,7 @@ async def site(call: Call[BaseModel]) -> web.Response:
         name=services.settings.site_name,
         application_server_key=services.application_server.public_key,
         language=services.settings.language,
+        time_zone=services.settings.time_zone,
         topics=await _topics(call),
         levels=tuple(Level),
         default_preferences=await services.store.topics.default_preferences(),

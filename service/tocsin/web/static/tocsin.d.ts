@@ -62,6 +62,8 @@ export interface Site {
   default_preferences: Preferences;
   limits: Record<string, number>;
   language?: string;
+  /** IANA; of readers who named none. */
+  time_zone?: string;
   receipts?: "off" | "aggregate" | "individual";
   /** The text that a reader agrees to when they subscribe; null where none is needed. */
   consent?: { text_version: string; text: string } | null;
