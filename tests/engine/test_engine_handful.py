@@ -22,8 +22,9 @@ from tocsin_workers.begin import begin
 from tocsin_workers.deliver import deliver
 from tocsin_workers.runtime import Runtime
 
-# What a shard of ten readers takes, claims and all, of scripts' calls and of trips: a little over what it does.
-SCRIPTS_A_SHARD, TRIPS_A_SHARD = 6.5, 3.0
+# What a shard of ten readers takes of scripts' calls and of trips: a little over what it does. Without the looks for
+# new work, of which there are more where the machine is busy.
+SCRIPTS_A_SHARD, TRIPS_A_SHARD = 6.5, 2.5
 
 
 class Watches:
@@ -86,14 +87,17 @@ async def scene(servers: Settings) -> AsyncIterator[Scene]:
 
 
 async def test_shards_of_few_readers_share_their_trips(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    shards, trips = 60, 0
+    shards, trips, looks = 60, 0, 0
     await scene.fill([10] * shards)
     server = scene.store.server
     run, together = server.run, server.together
 
     async def counted_run(*words: object) -> object:
-        nonlocal trips
-        trips += 1
+        nonlocal trips, looks
+        if words[0] == "claim_shard":
+            looks += 1
+        else:
+            trips += 1
         return await run(*words)  # type: ignore[arg-type]
 
     async def counted_together(*scripts: object) -> object:
@@ -110,7 +114,7 @@ async def test_shards_of_few_readers_share_their_trips(scene: Scene, monkeypatch
     assert len(scene.sender.got) == len(set(scene.sender.got)) == 10 * shards
     assert (await scene.store.alerts.get(scene.alert.id)).totals is not None
     calls = (await server.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-    assert calls / shards < SCRIPTS_A_SHARD
+    assert (calls - looks) / shards < SCRIPTS_A_SHARD
     assert trips / shards < TRIPS_A_SHARD
 
 
