@@ -1,4 +1,5 @@
 // What this browser can do, and its ways with keys and workers.
+import { ready, registered } from "./registration.js";
 
 /** Where Tocsin is: this module is served in its folder of assets, and within tocsin.js beside that. */
 export const ROOT = new URL(import.meta.url.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
@@ -11,34 +12,10 @@ export const isAppleTouch = () =>
 export const canPush = () =>
   "serviceWorker" in navigator && "PushManager" in globalThis && "Notification" in globalThis;
 
-/**
- * A subscription needs an active worker; `navigator.serviceWorker.ready` would wait for ever on a page outside its scope.
- * @param {ServiceWorkerRegistration} registration
- */
-function active(registration) {
-  const worker = registration.installing ?? registration.waiting;
-  if (registration.active || !worker) return null;
-  return new Promise((resolve, reject) => {
-    worker.addEventListener("statechange", () => {
-      if (worker.state === "activated") resolve();
-      if (worker.state === "redundant") reject(new Error("The service worker could not be installed."));
-    });
-  });
-}
-
-/** @param {URL} base @param {string|URL|ServiceWorkerRegistration} [given] */
-export async function worker(base, given) {
+/** @param {URL} base @param {string|URL|ServiceWorkerRegistration} [given] @param {string} [scope] */
+export async function worker(base, given, scope) {
   if (given instanceof ServiceWorkerRegistration) return given;
-  const url = new URL(given ?? (base.origin === location.origin ? new URL("sw.js", base) : "/tocsin/sw.js"), location.href);
-  const scope = new URL(".", url).href;
-  try {
-    return await navigator.serviceWorker.register(url, { scope, updateViaCache: "none" });
-  } catch (error) {
-    // Offline, or the script is out of reach for a moment: the worker of the last visit still does.
-    const had = await navigator.serviceWorker.getRegistration(scope);
-    if (had?.scope === scope) return had;
-    throw error;
-  }
+  return registered(new URL(given ?? (base.origin === location.origin ? new URL("sw.js", base) : "/tocsin/sw.js"), location.href), scope);
 }
 
 /** @param {PushSubscription} subscription @param {string} key  base64url */
@@ -56,7 +33,7 @@ export function keyOf(subscription) {
 
 /** @param {ServiceWorkerRegistration} registration @param {string} key @param {boolean} [fresh]  never the one there is */
 export async function pushSubscription(registration, key, fresh) {
-  await active(registration);
+  await ready(registration);
   const { pushManager } = registration;
   const current = await pushManager.getSubscription();
   if (current && !fresh && isMadeWith(current, key)) return current;

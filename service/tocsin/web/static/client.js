@@ -2,6 +2,7 @@
 import { Account } from "./account.js";
 import { canPush, isAppleTouch, isMadeWith, locked, pushSubscription, ROOT, worker } from "./browser.js";
 import { stillOffered, together } from "./preferences.js";
+import { NO_TOCSIN } from "./registration.js";
 import { request } from "./request.js";
 
 // The elements of a page share one connection to a service.
@@ -21,7 +22,7 @@ export class Tocsin extends EventTarget {
   }
 
   /** Reads what the site offers and what this browser has. Never asks the reader for anything. */
-  static connect({ base, serviceWorker, texts, language } = {}) {
+  static connect({ base, serviceWorker, scope, texts, language } = {}) {
     const [first] = connections.keys();
     const url = new URL(base ?? first ?? ROOT, location.href);
     if (!url.pathname.endsWith("/")) url.pathname += "/";
@@ -33,7 +34,7 @@ export class Tocsin extends EventTarget {
       return had.ready;
     }
     const tocsin = new Tocsin(url, texts, language);
-    const ready = tocsin.#start(serviceWorker).then(() => tocsin);
+    const ready = tocsin.#start(serviceWorker, scope).then(() => tocsin);
     connections.set(url.href, { tocsin, ready });
     ready.catch(() => connections.delete(url.href));
     return ready;
@@ -97,12 +98,12 @@ export class Tocsin extends EventTarget {
 
   export() { return this.#locked(() => this.#sure("GET", "/export")); }
 
-  async #start(serviceWorker) {
+  async #start(serviceWorker, scope) {
     this.site = await request(new URL("v1/site", this.base));
     if (!canPush()) return this.#become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
     this.#foreign = Boolean(serviceWorker);
     try {
-      this.#registration = await worker(this.base, serviceWorker);
+      this.#registration = await worker(this.base, serviceWorker, scope);
     } catch (error) {
       // A private window or a browser's settings may forbid workers; anything else is for the site to hear of.
       if (error.name !== "SecurityError" && error.name !== "NotSupportedError") throw error;
@@ -115,7 +116,7 @@ export class Tocsin extends EventTarget {
       status.addEventListener("change", () => this.#check());
     }, () => null);
     // A visit is a time to tell what the worker was ended over; it wakes for a message only.
-    this.#registration.active?.postMessage({ tocsin: "visit" });
+    this.#registration.active?.postMessage({ tocsin: "visit", site: this.site });
     return this.#check();
   }
 
@@ -132,7 +133,8 @@ export class Tocsin extends EventTarget {
         await this.#heal(old);
       } catch (error) {
         this.problem = error;
-        return this.#become(had ? "subscribed" : "unsubscribed");
+        // Where Tocsin is not in the worker, nothing shows its alerts.
+        return this.#become(had && error.code !== NO_TOCSIN ? "subscribed" : "unsubscribed");
       }
       return this.#become("subscribed");
     });

@@ -78,6 +78,8 @@ export interface ConnectOptions {
   base?: string | URL;
   /** The worker, or its registration. By default `sw.js` of the service, or `/tocsin/sw.js` on another origin. */
   serviceWorker?: string | URL | ServiceWorkerRegistration;
+  /** Of a worker that nobody has registered yet; by default the folder of its script. */
+  scope?: string;
   /** Words of the elements that go before ours, by their keys (`assets/words-en.json`). */
   texts?: Record<string, string>;
   /** BCP 47: the elements' language, unless an element has a `lang` of its own. */
