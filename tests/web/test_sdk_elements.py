@@ -56,6 +56,8 @@ async def test_who_says_no_is_told_what_it_means_and_never_asked_again(
         await expect(page.get_by_role("dialog", name="Notifications are blocked")).to_be_visible()
         await page.get_by_role("button", name="Close").click()
         await expect(page.get_by_role("button")).to_have_count(0)
+        # The panel goes a moment after it is closed.
+        await expect(page.get_by_text("Notifications are blocked")).to_have_count(1)
         await page.get_by_text("Notifications are blocked").click()
         await expect(page.get_by_text("we will not ask again")).to_be_visible()
         assert await reader.asked() == [True]

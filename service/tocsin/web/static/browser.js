@@ -1,5 +1,4 @@
-// What this browser can do, and its ways with keys and workers.
-import { ready, registered } from "./registration.js";
+// What this browser can do.
 
 /** Where Tocsin is: this module is served in its folder of assets, and within tocsin.js beside that. */
 export const ROOT = new URL(import.meta.url.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
@@ -11,36 +10,6 @@ export const isAppleTouch = () =>
 /** iOS has these only in an app on the home screen. */
 export const canPush = () =>
   "serviceWorker" in navigator && "PushManager" in globalThis && "Notification" in globalThis;
-
-/** @param {URL} base @param {string|URL|ServiceWorkerRegistration} [given] @param {string} [scope] */
-export async function worker(base, given, scope) {
-  if (given instanceof ServiceWorkerRegistration) return given;
-  return registered(new URL(given ?? (base.origin === location.origin ? new URL("sw.js", base) : "/tocsin/sw.js"), location.href), scope);
-}
-
-/** @param {PushSubscription} subscription @param {string} key  base64url */
-export function isMadeWith(subscription, key) {
-  return [undefined, key].includes(keyOf(subscription));
-}
-
-/** The key that it was made with, where the browser tells: a page that is open since before a rotation has the old one. */
-export function keyOf(subscription) {
-  const key = subscription.options?.applicationServerKey;
-  if (!key) return;
-  const text = btoa(String.fromCharCode(...new Uint8Array(key)));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-/** @param {ServiceWorkerRegistration} registration @param {string} key @param {boolean} [fresh]  never the one there is */
-export async function pushSubscription(registration, key, fresh) {
-  await ready(registration);
-  const { pushManager } = registration;
-  const current = await pushManager.getSubscription();
-  if (current && !fresh && isMadeWith(current, key)) return current;
-  // With another key, subscribe() would throw InvalidStateError.
-  await current?.unsubscribe();
-  return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
-}
 
 let last = Promise.resolve();
 

@@ -3,20 +3,25 @@ import { ProblemError } from "./request.js";
 
 export const NO_TOCSIN = "no_tocsin";
 
-/** @param {ServiceWorkerRegistration} registration */
-export const scriptOf = ({ installing, waiting, active }) => (installing ?? waiting ?? active)?.scriptURL;
+/** @param {string|URL|ServiceWorkerRegistration} given */
+export const scriptOf = (given) =>
+  given.scope ? (given.installing ?? given.waiting ?? given.active)?.scriptURL : new URL(given, location.href).href;
 
 /**
  * One that the site made goes before: it is taken with the scope that it has, whatever version the site put behind the
  * script's name.
- * @param {URL} url @param {string} [scope]
+ * @param {string|URL|ServiceWorkerRegistration} given @param {string} [scope]
  */
-export async function registered(url, scope) {
+export async function registered(given, scope) {
+  if (given.scope) return given;
+  const url = scriptOf(given);
   const { href } = new URL(scope ?? ".", url);
   const all = await navigator.serviceWorker.getRegistrations();
-  const had = all.find((one) => scriptOf(one)?.split("?")[0] === url.href.split("?")[0] && (!scope || one.scope === href));
-  if (had && (!url.search || scriptOf(had) === url.href)) return had;
-  return navigator.serviceWorker.register(url, { scope: had?.scope ?? href, updateViaCache: "none" });
+  const had = all.find((one) => scriptOf(one)?.split("?")[0] === url.split("?")[0] && (!scope || one.scope === href));
+  if (had && (!url.includes("?") || scriptOf(had) === url)) return had;
+  // A site that requires Trusted Types gives one of its own, which has to arrive as it is.
+  const options = { scope: had?.scope ?? href, updateViaCache: "none" };
+  return navigator.serviceWorker.register(given.toJSON ? given : url, options);
 }
 
 /** Where Tocsin is not in it, nothing answers; a worker may take a moment to start. @param {ServiceWorker|null} worker */
@@ -27,10 +32,11 @@ const hears = (worker, tocsin) => new Promise((resolve) => {
   worker?.postMessage({ tocsin }, [port2]);
 });
 
-/** @param {ServiceWorker} worker @param {string} state  which it leaves */
+/** Whether it leaves this state in time: a script that it imports may not come. @param {ServiceWorker} worker */
 const past = (worker, state) => new Promise((resolve) => {
-  const look = () => worker.state === state || resolve();
+  const look = () => worker.state === state || resolve(true);
   worker.addEventListener("statechange", look);
+  setTimeout(resolve, 30_000);
   look();
 });
 
@@ -43,14 +49,9 @@ export async function ready(registration) {
   const { active } = registration;
   if (await hears(active, "here")) return;
   if (registration.active !== active) return ready(registration);
-  if (!registration.installing && !registration.waiting) await registration.update();
+  if (!registration.installing && !registration.waiting) await registration.update().catch(() => null);
   const next = registration.installing ?? registration.waiting;
-  if (next) {
-    await past(next, "installing");
-    if (await hears(next, "take over")) {
-      await past(next, "installed");
-      return past(next, "activating");
-    }
-  }
+  const takesOver = next && await past(next, "installing") && await hears(next, "take over");
+  if (takesOver && await past(next, "installed") && await past(next, "activating")) return;
   throw new ProblemError({ code: NO_TOCSIN, title: `Tocsin is not in the active service worker of ${registration.scope}` });
 }
