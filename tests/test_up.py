@@ -133,7 +133,10 @@ async def test_demo_once_sends_an_alert_and_ends_by_itself(tmp_path: Path) -> No
         assert await process.wait() == 0
         assert left_by(tmp_path) == []
     assert re.search(r"Unaccounted +0\b", told)
-    eligible = re.findall(r"Eligible +(\d+)", told)[0]
+    followers, skipped, eligible = (
+        int(re.findall(rf"{label}\D+(\d+)", told)[0]) for label in ("Followers", "Skipped", "Eligible")
+    )
+    assert 0 < followers == skipped + eligible
     assert re.search(rf"Browsers say +{eligible} got it once, as they wanted; 0 got", told)
 
 

@@ -2,36 +2,43 @@
 
 import hashlib
 import os
-import re
 import tempfile
 import tomllib
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
-from tocsin.domain.consent import MAX_VERSION
 from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.languages import SiteLanguage
 from tocsin.domain.levels import Level
 from tocsin.domain.receipts import Keeping
-from tocsin.domain.topics import parse_topics
+from tocsin.setting_types import (
+    BasePath,
+    Connections,
+    ConsentVersion,
+    Hosts,
+    Levels,
+    Networks,
+    Origins,
+    PublicUrl,
+    Rate,
+    ServerUrl,
+    TimeZone,
+    TopicList,
+    VapidSubject,
+)
 
-CommaList = Annotated[tuple[str, ...], NoDecode]
 TOML_FILE = "tocsin.toml"
 PREFIX = "TOCSIN_"
 
@@ -49,47 +56,49 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=TOML_FILE, extra="forbid", frozen=True)
 
-    store_url: str = Field("", description="The truth: alerts, subscriptions, ledgers. Empty: the embedded server.")
-    broker_url: str = Field("", description="Celery's; may be wiped at any time. Empty: the embedded server.")
-    prekey_url: str = Field("", description="Keys computed ahead; never persistent. Empty: the embedded server.")
+    store_url: ServerUrl = Field(
+        "", description="The truth: alerts, subscriptions, ledgers. Empty: the embedded server."
+    )
+    broker_url: ServerUrl = Field("", description="Celery's; may be wiped at any time. Empty: the embedded server.")
+    prekey_url: ServerUrl = Field("", description="Keys computed ahead; never persistent. Empty: the embedded server.")
     data_dir: Path = Field(Path("data"), description="Keys, certificates and the embedded store's files.")
     host: str = Field("127.0.0.1", description="The address that the API listens on.")
     port: int = Field(8080, ge=0, le=65_535, description="The port that the API listens on.")
-    public_url: str = Field(
+    public_url: PublicUrl = Field(
         "", description="Where readers reach us: scheme and host, no path. Empty: http://localhost and PORT."
     )
-    base_path: str = Field("", description="A path under which everything lives, such as /alerts.")
+    base_path: BasePath = Field("", description="A path under which everything lives, such as /alerts.")
     site_name: str = Field("Tocsin", min_length=1, max_length=60, description="The newsroom's name, for readers.")
     language: SiteLanguage = Field(SiteLanguage.ENGLISH, description="Of the readers' pages: en or ar (right to left).")
-    trusted_proxies: CommaList = Field((), description="Addresses or networks that may set X-Forwarded-For.")
-    allowed_origins: CommaList = Field((), description="Sites whose pages may call the readers' API.")
-    allowed_link_hosts: CommaList = Field(
+    trusted_proxies: Networks = Field((), description="Addresses or networks that may set X-Forwarded-For.")
+    allowed_origins: Origins = Field((), description="Sites whose pages may call the readers' API.")
+    allowed_link_hosts: Hosts = Field(
         (), description="Hosts that alerts may link to; a leading dot adds subdomains. Empty: any https host."
     )
     link_check: bool = Field(
         True, description="Open an alert's link and warn where it is not there; off where nothing may go out."
     )
-    allowed_push_hosts: CommaList = Field(
+    allowed_push_hosts: Hosts = Field(
         DEFAULT_PUSH_HOSTS, description="Push services that we send to; a leading dot adds subdomains."
     )
     vapid_private_key_file: Path | None = Field(
         None, description="PEM of the application server's key, made on first start. Default: DATA_DIR/vapid.pem."
     )
-    vapid_subject: str = Field(
+    vapid_subject: VapidSubject = Field(
         "mailto:alerts@example.com", description="Whom a push service writes to: mailto: or https:, not local."
     )
     push_ca_file: Path | None = Field(None, description="Certificates to trust beside the system's roots.")
-    push_connect_to: CommaList = Field(
+    push_connect_to: Connections = Field(
         (), description="host:port:host:port as curl's --connect-to, for the simulator and tests."
     )
-    topics: str = Field(
+    topics: TopicList = Field(
         "world:World,politics:Politics,business:Business,sport:Sport,culture:Culture",
         description="id:name list, for the first start only; later by `tocsin topics`.",
     )
-    time_zone: str = Field("UTC", description="The site's IANA time zone.")
-    subscribe_rate: str = Field("10/minute", description="New subscriptions an address; off for none.")
-    alert_rate: str = Field("6/minute", description="New alerts a person; off for none.")
-    approval: CommaList = Field((), description="Levels at which a second person approves each alert; none if empty.")
+    time_zone: TimeZone = Field("UTC", description="The site's IANA time zone.")
+    subscribe_rate: Rate = Field("10/minute", description="New subscriptions an address; off for none.")
+    alert_rate: Rate = Field("6/minute", description="New alerts a person; off for none.")
+    approval: Levels = Field((), description="Levels at which a second person approves each alert; none if empty.")
     window: int = Field(
         100, ge=1, le=1_000, description="Most requests in flight or not yet recorded, in one worker process."
     )
@@ -141,14 +150,14 @@ class Settings(BaseSettings):
     consent_text: str = Field(
         "", max_length=2_000, description="What readers agree to; needed by RECEIPTS=individual. Empty: nothing is."
     )
-    consent_text_version: str = Field(
+    consent_text_version: ConsentVersion = Field(
         "", description="The version of CONSENT_TEXT, kept with each consent. Another one asks readers again."
     )
     inactive_days: int = Field(
         180,
         ge=0,
         le=3_650,
-        description="Forget browsers of which neither they nor their push service gave a sign for so long; 0: never.",
+        description="Forget browsers that alerts did not reach for so long, and that did not call meanwhile; 0: never.",
     )
     erase_hours: float = Field(
         12.0, gt=0, le=23, description="What was erased leaves the store's append-only file within so long."
@@ -156,130 +165,6 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None, min_length=32, description="An API key with every role, for provisioning; then no other is made."
     )
-
-    @field_validator(
-        "trusted_proxies",
-        "allowed_origins",
-        "allowed_link_hosts",
-        "allowed_push_hosts",
-        "push_connect_to",
-        "approval",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("base_path")
-    @classmethod
-    def _base_path(cls, value: str) -> str:
-        value = value.rstrip("/")
-        if value and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
-            raise ValueError("must begin with / and hold only letters, digits and . _ ~ - /")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _public_url(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
-            raise ValueError("must be http:// or https:// and a host, without a path (that is BASE_PATH)")
-        return f"{parts.scheme}://{parts.netloc}"
-
-    @field_validator("vapid_subject")
-    @classmethod
-    def _vapid_subject(cls, value: str) -> str:
-        # Apple refuses these with 403 BadJwtToken, so they are refused here, before any reader is.
-        host = value.rpartition("@")[2] if value.startswith("mailto:") else urlsplit(value).hostname or ""
-        local = not host or "." not in host or host.endswith((".local", ".invalid", ".localhost"))
-        if not value.startswith(("mailto:", "https:")) or local:
-            raise ValueError("must be mailto: or https: with a real host, or Apple refuses every push")
-        return value
-
-    @field_validator("push_connect_to")
-    @classmethod
-    def _connect_to(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            if not re.fullmatch(r"[^:\s]+:\d{1,5}:[^:\s]+:\d{1,5}", entry):
-                raise ValueError(f"{entry!r} is not host:port:host:port")
-        return value
-
-    @field_validator("allowed_link_hosts", "allowed_push_hosts")
-    @classmethod
-    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            if not re.fullmatch(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", entry):
-                raise ValueError(
-                    f"{entry!r} is not a host's name in lower case, such as www.example.com or .example.com"
-                )
-        return value
-
-    @field_validator("topics")
-    @classmethod
-    def _topics(cls, value: str) -> str:
-        try:
-            parse_topics(value)
-        except Misconfigured as error:
-            raise ValueError(error.detail.removeprefix("TOPICS: ")) from None
-        return value
-
-    @field_validator("store_url", "broker_url", "prekey_url")
-    @classmethod
-    def _server_url(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            try:
-                ip_network(entry, strict=False)
-            except ValueError:
-                raise ValueError(f"{entry!r} is not an address or a network, such as 10.0.0.0/8") from None
-        return value
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            parts = urlsplit(entry)
-            if parts.scheme not in ("http", "https") or not parts.netloc or entry != f"{parts.scheme}://{parts.netloc}":
-                raise ValueError(
-                    f"{entry!r} is not an origin: scheme and host without a slash at the end, such as "
-                    "https://www.example.com"
-                )
-            port = ":80" if parts.scheme == "http" else ":443"
-            if entry != (written := entry.lower().removesuffix(port)):
-                raise ValueError(f"browsers write {entry!r} as {written}: use that")
-        return value
-
-    @field_validator("approval")
-    @classmethod
-    def _levels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            if entry not in tuple(Level):
-                raise ValueError(f"{entry!r} is no level: {', '.join(Level)}")
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _time_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value!r} is not an IANA time zone") from None
-        return value
-
-    @field_validator("subscribe_rate", "alert_rate")
-    @classmethod
-    def _rate(cls, value: str) -> str:
-        if value != "off" and not re.fullmatch(r"\d+/(second|minute|hour|day)", value):
-            raise ValueError("must be like 10/minute, or off")
-        return value
 
     @classmethod
     def settings_customise_sources(
@@ -333,13 +218,6 @@ class Settings(BaseSettings):
             raise ValueError("REQUEST_SECONDS must be at most half of LEASE_SECONDS: no request may outlive it")
         return self
 
-    @field_validator("consent_text_version")
-    @classmethod
-    def _consent_version(cls, value: str) -> str:
-        if value and not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{MAX_VERSION}}}", value):
-            raise ValueError(f"must be up to {MAX_VERSION} letters, digits and . _ -, such as 2026-03")
-        return value
-
     @model_validator(mode="after")
     def _consent_is_whole(self) -> Self:
         if bool(self.consent_text.strip()) != bool(self.consent_text_version):
@@ -358,6 +236,20 @@ class Settings(BaseSettings):
         return self.origin + self.base_path
 
 
+def source(name: str) -> str:
+    """Where the value of a setting comes from; the environment goes before the file."""
+    if any(key.upper() == PREFIX + name.upper() for key in os.environ):
+        return "environment"
+    if Path(TOML_FILE).exists() and name in tomllib.loads(Path(TOML_FILE).read_text("utf-8")):
+        return TOML_FILE
+    return "default"
+
+
+def named(name: str) -> str:
+    """A setting as the one wrote it who gave it: `TOCSIN_PORT`, or `port in tocsin.toml`."""
+    return f"{name} in {TOML_FILE}" if source(name) == TOML_FILE else PREFIX + name.upper()
+
+
 def load(**overrides: Any) -> Settings:
     """The settings in force. Raises Misconfigured with each setting at fault, by the name a person gave it."""
     try:
@@ -372,4 +264,4 @@ def _told(fault: ErrorDetails) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = "there is no such setting"
-    return f"{PREFIX}{str(fault['loc'][0]).upper()}: {message}" if fault["loc"] else message
+    return f"{named(str(fault['loc'][0]))}: {message}" if fault["loc"] else message

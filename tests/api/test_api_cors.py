@@ -120,7 +120,7 @@ async def test_all_other_routes_know_no_cors(cors: Served, route: Route) -> None
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("https://www.example.com/", "without a slash"),
+        ("https://www.example.com/", "as https://www.example.com: use that"),
         ("https://WWW.example.com", "as https://www.example.com: use that"),
         ("https://www.example.com:443", "as https://www.example.com: use that"),
         ("http://www.example.com:80", "as http://www.example.com: use that"),
@@ -134,3 +134,19 @@ def test_an_origin_that_no_browser_writes_is_refused_at_the_start(written: str, 
 def test_another_port_is_part_of_an_origin() -> None:
     origins = ("http://www.example.com:443", "https://www.example.com:8443")
     assert load(allowed_origins=origins).allowed_origins == origins
+
+
+@pytest.mark.parametrize("written", ["https://News.Example", "https://news.example:443", "HTTPS://news.example/"])
+async def test_our_own_pages_may_call_however_the_address_is_written(api: Served, written: str) -> None:
+    settings = load(**{**api.settings.model_dump(), "public_url": written})
+    async with serve(settings) as served:
+        reply = await served.call("GET", "/v1/site", headers={"Origin": OURS})
+        worker = (await served.call("GET", "/sw.js")).text
+
+    assert reply.headers["Access-Control-Allow-Origin"] == OURS == settings.origin
+    assert f"{OURS}/" in worker
+
+
+def test_a_path_belongs_into_base_path() -> None:
+    with pytest.raises(Misconfigured, match=r"TOCSIN_PUBLIC_URL.*BASE_PATH"):
+        load(public_url="https://news.example/alerts")

@@ -37,10 +37,13 @@ async def test_everything_held_on_a_browser(api: Served, simulator: SimulatorCli
     assert held["number"] == 0
     assert held["vapid_key_id"]
     assert held["last_heard_of"] == f"{clock.now():%Y-%m-%d}"
-    assert held["counted"] is None
+    assert (held["counted"], held["not_reached_since"]) == (None, None)
+    await api.store.server.redis.delete("{fcm.0}:seen")
+    await api.store.activity.not_reached("fcm.0", [0], 20_454)
     await api.store.server.redis.hset("{fcm.0}:caps", "0", "20454 3")
     held = (await api.call("GET", f"{path}/export", headers=token)).json
     assert held["counted"] == {"day": "2026-01-01", "count": 3}
+    assert (held["last_heard_of"], held["not_reached_since"]) == (None, "2026-01-01")
     assert registered["token"] not in json.dumps(held)
 
 

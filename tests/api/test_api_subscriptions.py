@@ -8,6 +8,7 @@ import pytest
 from api_served import Served, assert_problem, bearer, changed, serve, subscription_of
 
 from tocsin.api.readers import SITE_CACHE
+from tocsin.domain.subscriptions import Address, Record
 from tocsin.domain.topics import Topic
 from tocsin.simulator.client import SimulatorClient
 
@@ -238,6 +239,30 @@ async def test_who_left_is_unknown_and_may_come_again(api: Served, browser: Make
     assert back.status == 201
     assert back.json["preferences"] == DEFAULTS
     assert (await read(api, back.json))["id"] == back.json["id"]
+
+
+async def test_who_comes_while_it_is_forgotten_as_inactive_is_here_afterwards(
+    api: Served, browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscription = await browser()
+    await api.register(subscription)
+    await api.store.server.redis.delete("{fcm.0}:seen")
+    activity = api.services.store.activity
+    seen = activity.seen
+
+    async def too_late(address: Address, packed: bytes) -> bool:
+        kept = await api.store.subscriptions.get(Record.unpack(packed).digest)
+        assert kept
+        assert await api.store.subscriptions.delete_silent(kept, 1)
+        return await seen(address, packed)
+
+    monkeypatch.setattr(activity, "seen", too_late)
+
+    reply = await api.register(subscription)
+
+    assert reply.status == 201
+    read = await api.call("GET", f"/v1/subscriptions/{reply.json['id']}", headers=bearer(reply.json["token"]))
+    assert read.status == 200
 
 
 async def test_leaving_leaves_nothing_of_the_browser(api: Served, browser: MakeBrowser) -> None:

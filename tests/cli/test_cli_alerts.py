@@ -126,6 +126,19 @@ async def test_topics_come_from_a_file(tocsin: Commands, store: Store, tmp_path:
     assert [topic.id for topic in await store.topics.all()] == ["world", "sport"]
 
 
+async def test_one_sites_topics_are_anothers(tocsin: Commands, store: Store, tmp_path: Path) -> None:
+    before = await store.topics.all()
+    (tmp_path / "topics.json").write_text((await tocsin("topics", "list", "--json")).out)
+    await store.topics.replace(before[:1])
+
+    assert (await tocsin("topics", "apply", "topics.json")).code == 0
+
+    assert await store.topics.all() == before
+    (tmp_path / "topics.json").write_text("{")
+    refused = await tocsin("topics", "apply", "topics.json")
+    assert (refused.code, "is not JSON" in refused.err) == (2, True)
+
+
 BAD_FILES = {
     "no TOML": ("[[topics", "TOML"),
     "not UTF-8": (b"\xff", "TOML"),

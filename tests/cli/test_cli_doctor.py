@@ -211,3 +211,19 @@ async def test_settings_show_values_sources_and_no_secret(tocsin: Commands, tmp_
     assert "TOCSIN_BROKER_URL = redis://broker.example/0?password=••••••&timeout=1  (environment)" in shown
     assert "push39.example" in ran.out
     assert len(shown) == 2 * sum(line.startswith("TOCSIN_") for line in shown)
+
+
+async def test_a_setting_at_fault_is_named_as_it_was_given(tocsin: Commands, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text('time_zone = "Nowhere"\nsite = "News"\nport = 1\n')
+
+    told = (await tocsin("topics", "list", environment={"TOCSIN_PORT": "many"})).err
+
+    assert "time_zone in tocsin.toml: 'Nowhere' is not" in told
+    assert "site in tocsin.toml: there is no such setting" in told
+    assert "TOCSIN_PORT: " in told
+    assert "TOCSIN_TIME_ZONE" not in told
+
+    (tmp_path / "tocsin.toml").write_text('store_url = "redis://127.0.0.1:1/0"\n')
+    del tocsin.environment["TOCSIN_STORE_URL"]
+    told = (await tocsin("topics", "list")).err
+    assert "store_url in tocsin.toml does not answer" in told

@@ -124,6 +124,9 @@ async def test_an_export_is_its_owners_alone(tocsin: Commands) -> None:
     assert len(Path("all.jsonl").read_text().splitlines()) == 1
     refused = await tocsin("subscriptions", "export", "all.jsonl")
     assert (refused.code, "File exists" in refused.err) == (1, True)
+    nowhere = {"TOCSIN_STORE_URL": "redis://127.0.0.1:1/0"}
+    assert (await tocsin("subscriptions", "export", "more.jsonl", environment=nowhere)).code == 1
+    assert not Path("more.jsonl").exists(), "a part of an export might be taken for the whole"
 
 
 async def test_an_export_tells_who_is_not_in_it(tocsin: Commands, store: Store) -> None:

@@ -56,13 +56,24 @@ async def test_another_providers_key_comes_first_and_ours_stays(tocsin: Commands
     ours = (await tocsin("keys", "vapid", "show")).out.strip()
     await subscribe(store, "one")
 
-    assert (await tocsin("keys", "vapid", "import", "theirs.pem")).code == 0
+    ran = await tocsin("keys", "vapid", "import", "theirs.pem")
+    assert (ran.code, "data/vapid.pem and data/vapid-older/" in ran.out) == (0, True)
 
     assert (await tocsin("keys", "vapid", "show")).out.strip() == theirs.public_key
     listed = (await tocsin("keys", "vapid", "list", "--json")).json["keys"]
     assert [(row["state"], row["public_key"]) for row in listed] == [("present", theirs.public_key), ("older", ours)]
     assert await store.identity.agrees(theirs.key_id)
     assert (await tocsin("keys", "vapid", "import", "nowhere.pem")).code == 1
+
+
+async def test_before_a_first_start_the_other_providers_key_is_the_only_one(tocsin: Commands, tmp_path: Path) -> None:
+    theirs = ApplicationServer.load_or_make(tmp_path / "theirs.pem", SUBJECT)
+
+    ran = await tocsin("keys", "vapid", "import", "theirs.pem")
+
+    assert (ran.code, "older" in ran.out) == (0, False)
+    (key,) = (await tocsin("keys", "vapid", "list", "--json")).json["keys"]
+    assert (key["state"], key["public_key"]) == ("present", theirs.public_key)
 
 
 async def test_a_machine_that_was_not_told_of_a_rotation_makes_none_of_its_own(tocsin: Commands, store: Store) -> None:

@@ -18,6 +18,7 @@ from tocsin.domain.progress import Times
 from tocsin.domain.queues import QUEUES
 from tocsin.domain.subscriptions import SHARD_SIZE
 from tocsin.settings import Settings
+from tocsin.store.activity import day_of
 from tocsin.store.alerts import alert_key
 from tocsin.store.ledgers import Window
 from tocsin.store.runs import Claim
@@ -55,6 +56,18 @@ async def deferring(runtime: Runtime, shards: int = 1, waiting: int = 1) -> Aler
     await close_if_done(runtime, alert.id)
     assert (await store.alerts.get(alert.id)).ended_at is not None
     return alert
+
+
+async def became(runtime: Runtime, marks: dict[int, Mark]) -> None:
+    """An alert that was over in one window."""
+    store, alert, now = runtime.store, an_alert(now=clock.now()), await runtime.store.runs.now()
+    await store.alerts.queue(alert, f"a-key-of-sixteen-{alert.id}")
+    await store.runs.begin(alert.id, {"fcm": SHARD_SIZE}, now, now + timedelta(hours=1))
+    claim = await store.runs.claim(QUEUES, [])
+    assert isinstance(claim, Claim)
+    await store.ledgers.begin(claim)
+    await store.ledgers.write(claim, Window({alert.id: marks}, Times(), {}, plans=True, number=1), 0)
+    await store.runs.finish(claim)
 
 
 async def settle_one(runtime: Runtime, alert: Alert, shard: str = "fcm.0", slot: int = 0) -> None:
@@ -199,6 +212,26 @@ async def test_an_alert_of_a_newer_form_costs_no_other(runtime: Runtime) -> None
     assert (await alerts.get(known.id)).totals is not None
     assert await alerts.deferring() == [unknown.id]
     assert await runtime.store.runs.shards_of_round("fcm") == {"fcm.0"}  # its readers are not forgotten
+
+
+async def test_whoever_goes_takes_the_prekeys_along(runtime: Runtime) -> None:
+    """One is called gone, one is inactive, one stays."""
+    store, now = runtime.store, await runtime.store.runs.now()
+    gone, _, stays = [
+        await store.subscriptions.add(a_subscription(name), Preferences(topics=("world",)), b"kkkk", 1, 0)
+        for name in ("gone", "inactive", "stays")
+    ]
+    await runtime.stock.fill(20)
+    assert await runtime.prekeys.stock(["fcm.0"]) == [3 * runtime.prekeys.layers]
+    await store.quarantine.add(gone.address, gone.packed, 1)
+    await store.server.redis.delete("{fcm.0}:seen")
+    await store.activity.not_reached("fcm.0", [1], day_of(clock.milliseconds(now)) - 200)
+    await became(runtime, {1: Mark.REJECTED, 2: Mark.ACCEPTED})
+
+    await mend.mend(runtime)
+
+    assert await store.subscriptions.records("fcm.0") == {2: stays.packed}
+    assert await runtime.prekeys.stock(["fcm.0"]) == [runtime.prekeys.layers]
 
 
 @pytest.mark.parametrize("where", ["reserved", "quarantine"])

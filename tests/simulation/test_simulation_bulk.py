@@ -4,9 +4,12 @@ from typing import Any
 
 from bulk import a_browser, fill, preferences
 from crowd import Crowd
+from tocsin import clock
+from tocsin.clock import milliseconds
 from tocsin.store.store import Store
 
-NOW_MS = 1_772_366_400_000
+# The day is the store's.
+NOW_MS = milliseconds(clock.now())
 
 
 async def dump(store: Store) -> dict[bytes, Any]:

@@ -1,4 +1,4 @@
-"""Real prekey servers that a test may kill, restore from a dump and let follow one another."""
+"""Real servers, set up as prekeys are kept, that a test may kill, restore from a dump and let follow one another."""
 
 import asyncio
 import shutil
@@ -15,9 +15,12 @@ SECONDS = 20.0
 
 
 class Node:
-    def __init__(self, folder: Path) -> None:
+    """`more` are further words of its command line."""
+
+    def __init__(self, folder: Path, *more: str) -> None:
         folder.mkdir()
         self._folder = folder
+        self._more = more
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{folder}/node.sock"
@@ -27,7 +30,7 @@ class Node:
         argv = [server_binary(), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         argv += ["--unixsocket", str(self._folder / "node.sock"), "--dir", str(self._folder)]
         # With a file its replica is served at once, without at the next full second.
-        argv += ["--repl-diskless-sync", "no", "--logfile", str(self._folder / "log")]
+        argv += ["--repl-diskless-sync", "no", "--logfile", str(self._folder / "log"), *self._more]
         self._process = subprocess.Popen(argv)
         await self._until("'loading': 0", "INFO", "persistence")
 

@@ -136,9 +136,10 @@ async def _shard(store: Store, shard: str) -> tuple[dict[bytes, Address], dict[b
     flagged = {slot for slot, number in enumerate(numbers) if number & PERSONAL}
     flagged |= {slot for slot, row in away.items() if NUMBER.unpack(row[: NUMBER.size])[0] & PERSONAL}
     assert {int(slot) for slot in await redis.hkeys(shard_key(shard, "personal"))} == flagged
-    seen = (await redis.get(shard_key(shard, "seen")) or b"").ljust(2 * SHARD_SIZE, b"\0")
-    heard_of = {slot for slot in range(SHARD_SIZE) if seen[2 * slot : 2 * slot + 2] != b"\0\0"}
-    assert heard_of <= rows.keys() | away.keys()
+    for days in ("seen", "unreached"):
+        row = (await redis.get(shard_key(shard, days)) or b"").ljust(2 * SHARD_SIZE, b"\0")
+        noted = {slot for slot in range(SHARD_SIZE) if row[2 * slot : 2 * slot + 2] != b"\0\0"}
+        assert noted <= rows.keys() | away.keys()
     for beside in ("caps", "consents"):
         assert {int(slot) for slot in await redis.hkeys(shard_key(shard, beside))} <= rows.keys() | away.keys()
     here = {Record.unpack(row).digest: Address.of(shard, slot) for slot, row in rows.items()}

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prekey_nodes import Node
 from store_sound import add
 
 from samples import a_subscription, an_alert
@@ -159,6 +160,17 @@ async def test_durability(store: Store, servers: Settings) -> None:
     assert fault is not None
     assert "CONFIG SET appendonly yes" in fault
     assert "maxmemory-policy" not in fault
+
+
+async def test_a_cluster_is_told_of(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node", "--cluster-enabled", "yes")
+    await node.start()
+    server = Server(node.url)
+    fault = await durability_fault(server)
+    await server.close()
+    node.kill()
+    assert fault is not None
+    assert "is a node of a cluster" in fault
 
 
 async def test_clocks_of_one_machine_agree(store: Store) -> None:

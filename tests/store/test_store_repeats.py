@@ -22,9 +22,11 @@ from tocsin.domain.progress import Times
 from tocsin.domain.receipts import Event
 from tocsin.domain.subscriptions import Address
 from tocsin.domain.topics import Topic
+from tocsin.store.activity import pack_day
 from tocsin.store.client import Argument, Script
 from tocsin.store.packing import REST_MS
 from tocsin.store.processes import Counted
+from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
 
 SCRIPTS = files("tocsin.store") / "scripts"
@@ -116,9 +118,11 @@ async def register_and_leave(store: Store) -> None:
 
 async def be_heard_of(store: Store) -> None:
     kept = await add(store.subscriptions, BROWSER, ASLEEP)
+    await store.server.redis.set(shard_key("fcm.0", "seen"), pack_day(1))
+    assert await store.activity.seen(kept.address, kept.packed)
     for day in (30_000, 30_010):
-        await store.activity.seen(kept.address, kept.packed, day)
-        await store.activity.raise_to("fcm.0", [0, 1], day + 5)
+        await store.activity.reached("fcm.0", [0, 1], day)
+        await store.activity.not_reached("fcm.0", [0, 1], day + 5)
 
 
 async def erase(store: Store) -> None:
@@ -295,6 +299,7 @@ SCENES: dict[str, Callable[[Store], Awaitable[None]]] = {
     "move_ledger": migrate,
     "move_record": move,
     "note_seen": be_heard_of,
+    "note_unreached": be_heard_of,
     "pack_ledger": pack,
     "put_record": register_and_leave,
     "quarantine_record": be_called_gone,

@@ -1,14 +1,19 @@
-"""Browsers that nobody has heard of for INACTIVE_DAYS are forgotten: neither they nor their push service did."""
+"""Browsers that alerts have not reached for INACTIVE_DAYS are forgotten, where they did not call in all that time.
+
+Silence counts only where something could have been heard: from the first alert that did not arrive to the last one. Who
+waits for the biggest news and is sent nothing for years is not silent.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import structlog
 
 from tocsin.domain.deliveries import UNFINISHED, Mark
 from tocsin.domain.errors import UnknownRecord
 from tocsin.domain.subscriptions import Address
-from tocsin.store.activity import day_of
+from tocsin.store.activity import UNREACHED, day_of
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
 
 log = structlog.get_logger()
@@ -19,39 +24,45 @@ _SIGNS = (Mark.ACCEPTED, Mark.DEFERRED, *UNFINISHED)
 STORM, STORM_SHARE, STORM_DAYS = 100, 0.1, 30
 
 
-async def end_inactive(store: Store, inactive_days: int, now_ms: int) -> int:
-    """How many were forgotten. Any number may do this at once; 0 days: nobody ever is."""
+async def end_inactive(store: Store, prekeys: Prekeys, inactive_days: int, now_ms: int) -> int:
+    """How many were forgotten; `now_ms` is by the store's clock. Any number may do this at once; 0 days: nobody ever
+    is."""
     if not inactive_days:
         return 0
-    today, ended = day_of(now_ms), 0
-    alert_ids = await store.alerts.recent_with_ledgers()
+    runs, ended = await store.activity.runs(), 0
     silent, everybody = Counter[str](), 0
     for shard in await store.numbers.shards():
-        days = await store.activity.days(shard)
-        # Whoever registered before days were kept begins with this one.
-        await store.activity.raise_to(shard, [slot for slot, day in days.items() if not day], today)
-        everybody += len(days)
-        silent[shard] = len(await _silent(store, shard, days, today - inactive_days, alert_ids))
-    if await _is_held(store, silent.total(), everybody, today):
+        silence = await store.activity.silence(shard)
+        everybody += silence.everybody
+        silent[shard] = len(await _silent(store, shard, silence.since, inactive_days, runs))
+    if await _is_held(store, silent.total(), everybody, day_of(now_ms)):
         return 0
     for shard in (shard for shard, count in silent.items() if count):
         # Looked at again: with many shards that was a while ago.
-        days, alert_ids = await store.activity.days(shard), await store.alerts.recent_with_ledgers()
-        slots = await _silent(store, shard, days, today - inactive_days, alert_ids)
-        ended += await _end(store, [Address.of(shard, slot) for slot in sorted(slots)], inactive_days, now_ms)
+        since, runs = (await store.activity.silence(shard)).since, await store.activity.runs()
+        slots = await _silent(store, shard, since, inactive_days, runs)
+        ended += await _end(store, prekeys, shard, {slot: since[slot] for slot in sorted(slots)}, now_ms)
     await store.activity.note_storm(None)
     if ended:
         log.info("inactive browsers were forgotten", browsers=ended)
     return ended
 
 
-async def _silent(store: Store, shard: str, days: Mapping[int, int], before: int, alert_ids: Sequence[str]) -> set[int]:
-    """The slots with somebody of whom nobody heard since the day `before`."""
-    silent = {slot for slot, day in days.items() if 0 < day < before}
-    if silent:
-        ledgers = (await store.ledgers.ledgers(shard, alert_ids)).values()
-        silent -= {slot for ledger in ledgers for mark in _SIGNS for slot in ledger.slots(mark)}
-    return silent
+async def _silent(
+    store: Store, shard: str, since: Mapping[int, int], inactive_days: int, runs: Mapping[str, int]
+) -> Collection[int]:
+    """The slots that another alert did not reach so many days after the first; `runs` are days by alert."""
+    newest = max(runs.values(), default=0)
+    silent = {slot for slot, day in since.items() if newest - day > inactive_days}
+    if not silent:
+        return silent
+    ledgers = await store.ledgers.ledgers(shard, list(runs))
+    last: dict[int, int] = {}
+    for alert_id, ledger in ledgers.items():
+        silent.difference_update(*(ledger.slots(mark) for mark in _SIGNS))
+        for slot in (slot for mark in UNREACHED for slot in ledger.slots(mark)):
+            last[slot] = max(last.get(slot, 0), runs[alert_id])
+    return {slot for slot in silent if last.get(slot, 0) - since[slot] > inactive_days}
 
 
 async def _is_held(store: Store, silent: int, everybody: int, today: int) -> bool:
@@ -71,16 +82,19 @@ async def _is_held(store: Store, silent: int, everybody: int, today: int) -> boo
     return left > 0
 
 
-async def _end(store: Store, addresses: Sequence[Address], inactive_days: int, now_ms: int) -> int:
+async def _end(store: Store, prekeys: Prekeys, shard: str, since: Mapping[int, int], now_ms: int) -> int:
     ended = 0
-    for address in addresses:
+    for slot, day in since.items():
+        address = Address.of(shard, slot)
         try:
             record = await store.subscriptions.record_at(address)
             kept = await store.subscriptions.get(record.digest) if record else None
         except UnknownRecord:
-            log.error("record in an unknown form", shard=address.shard, slot=address.slot)  # noqa: TRY400
+            log.error("record in an unknown form", shard=shard, slot=slot)  # noqa: TRY400
             continue
-        # Looked at again: it may have come back since.
-        if kept and kept.address == address and 0 < kept.seen < day_of(now_ms) - inactive_days:
-            ended += await store.subscriptions.delete(kept, now_ms)
+        if kept is None or kept.address != address or kept.seen >= day:  # it came back since
+            continue
+        if await store.subscriptions.delete_silent(kept, now_ms):
+            await prekeys.drop(address)
+            ended += 1
     return ended

@@ -34,7 +34,7 @@ async def mend(runtime: Runtime) -> None:
         "pack": lambda: pack(store, now_ms),
         "subscriptions": lambda: store.subscriptions.mend(now_ms),
         "quarantines": lambda: end_quarantines(runtime, now_ms),
-        "inactive": lambda: inactive(runtime, now_ms),
+        "inactive": lambda: inactive(runtime),
         "deferred": deferred,
         "processes": lambda: store.processes.fold_ended(now_ms),
     }
@@ -47,10 +47,11 @@ async def mend(runtime: Runtime) -> None:
             log.exception("not mended", step=name)
 
 
-async def inactive(runtime: Runtime, now_ms: int) -> None:
+async def inactive(runtime: Runtime) -> None:
     """Once an hour: it looks at every shard, and counts in days."""
     if time.monotonic() - runtime.looked_for_inactive_at >= _INACTIVE_EVERY_SECONDS:
-        await end_inactive(runtime.store, runtime.settings.inactive_days, now_ms)
+        now_ms = clock.milliseconds(await runtime.store.runs.now())
+        await end_inactive(runtime.store, runtime.prekeys, runtime.settings.inactive_days, now_ms)
         runtime.looked_for_inactive_at = time.monotonic()
 
 
@@ -67,7 +68,8 @@ async def end_quarantines(runtime: Runtime, now_ms: int) -> None:
                 if gone.since_ms > before:
                     continue
                 try:
-                    await store.subscriptions.delete_quarantined(gone.address, now_ms)
+                    if await store.subscriptions.delete_quarantined(gone.address, now_ms):
+                        await runtime.prekeys.drop(gone.address)
                 except (UnknownRecord, ValueError):
                     log.error("record in an unknown form", shard=shard, slot=gone.address.slot)  # noqa: TRY400
 

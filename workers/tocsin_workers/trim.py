@@ -16,7 +16,7 @@ async def trim(store: Store, now_ms: int) -> None:
         bounds = await store.runs.bounds(alert_id)
         began_at = (await store.alerts.get(alert_id)).began_at
         if began_at is not None:
-            await store.activity.reached(alert_id, bounds, day_of(clock.milliseconds(began_at)))
+            await store.activity.note(alert_id, bounds, day_of(clock.milliseconds(began_at)))
         await store.failures.forget_alert(alert_id)
         await store.ledgers.drop(alert_id, bounds)
         await store.runs.drop(alert_id)

@@ -45,6 +45,7 @@ class SubscriptionExport(Strict):
     preferences: Preferences
     consent: ConsentView | None = Field(description="to what text of this site its reader agreed, and when")
     last_heard_of: date | None = Field(description="the day of its last call, or of an alert that reached it")
+    not_reached_since: date | None = Field(description="the day of the first alert since then that did not reach it")
     counted: CountedAlerts | None = Field(description="what counts under its cap, on a day of its own")
     alerts: list[HistoryEntry] = Field(description="what became of recent alerts for it, as in its history")
     receipts: dict[str, list[Event]] = Field(description="what this browser told of recent alerts, by their ids")
@@ -59,6 +60,7 @@ async def export_subscription(call: Call[BaseModel]) -> web.Response:
     (kept, gone_ms), store = await _proven(call), call.services.store
     record, counted = kept.record, await store.subscriptions.counted(kept.address)
     ids = await store.alerts.recent_with_ledgers()
+    missed = await store.activity.not_reached_on(kept.address)
     held = SubscriptionExport(
         id=public_id(record.digest),
         endpoint=record.endpoint,
@@ -70,6 +72,7 @@ async def export_subscription(call: Call[BaseModel]) -> web.Response:
         preferences=kept.preferences,
         consent=consent_view(kept),
         last_heard_of=_day(kept.seen) if kept.seen else None,
+        not_reached_since=_day(missed) if missed > kept.seen else None,
         counted=CountedAlerts(day=_day(counted[0]), count=counted[1]) if counted else None,
         alerts=await entries(store, kept),
         receipts=await store.receipts.of(kept.address, ids),

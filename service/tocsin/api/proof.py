@@ -25,7 +25,7 @@ async def prove(store: Store, named: str, token: str | None) -> Kept:
     return kept
 
 
-async def note_seen(store: Store, kept: Kept) -> None:
-    """That the browser called; written once a day."""
-    if kept.seen < (today := day_of(clock.milliseconds(clock.now()))):
-        await store.activity.seen(kept.address, kept.packed, today)
+async def note_seen(store: Store, kept: Kept) -> bool:
+    """That the browser called; written once a day. False where it is not there any more, or changed meanwhile."""
+    is_noted = kept.seen >= day_of(clock.milliseconds(clock.now()))
+    return is_noted or await store.activity.seen(kept.address, kept.packed)

@@ -13,7 +13,7 @@ from tocsin.api.models import Registered, Registration
 from tocsin.api.preferring import prefer, while_changed
 from tocsin.api.proof import note_seen
 from tocsin.api.route import answer
-from tocsin.domain.errors import Conflict, Invalid
+from tocsin.domain.errors import Changed, Conflict, Invalid
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Subscription, parse_public_id, public_id
 from tocsin.store.subscriptions import Kept, Seen
@@ -36,10 +36,12 @@ async def register(call: Call[Registration]) -> web.Response:
     async def keep() -> tuple[Kept, int]:
         seen = next(looks, None) or await store.subscriptions.look(subscription.digest)
         kept, status = await _keep(call, subscription, seen)
-        return await agree(call, kept), status
+        kept = await agree(call, kept)
+        if not await note_seen(store, kept):  # forgotten as inactive amid this, or it has other keys by now
+            raise Changed("this subscription was changed by another call; repeat it")
+        return kept, status
 
     kept, status = await while_changed(keep)
-    await note_seen(store, kept)
     token = await store.token_secret.token(kept.record)
     registered = Registered(id=public_id(kept.record.digest), token=token, preferences=kept.preferences)
     return answer(registered, status)

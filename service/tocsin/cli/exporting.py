@@ -62,7 +62,8 @@ async def _line(store: Store, packed: bytes) -> str | None:
 
 @contextmanager
 def target_of(file: Path | None) -> Iterator[IO[str]]:
-    """Endpoints and secrets are in it, so a file is its owner's alone."""
+    """Endpoints and secrets are in it, so a file is its owner's alone; what is broken off leaves none, which might be
+    taken for the whole."""
     if file is None:
         yield sys.stdout
         return
@@ -70,5 +71,9 @@ def target_of(file: Path | None) -> Iterator[IO[str]]:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise Misconfigured(f"{file}: {error.strerror}") from None
-    with open(descriptor, "w", encoding="utf-8") as opened_file:
-        yield opened_file
+    try:
+        with open(descriptor, "w", encoding="utf-8") as opened_file:
+            yield opened_file
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise

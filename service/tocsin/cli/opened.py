@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from tocsin.domain.errors import Invalid, Unavailable
-from tocsin.settings import Settings, load
+from tocsin.settings import Settings, load, named
 from tocsin.store.store import Store
 
 # The longest headline, and the columns before it.
@@ -53,5 +53,5 @@ async def reachable(store: Store, settings: Settings) -> None:
     try:
         await store.server.ping()
     except Unavailable:
-        where = "TOCSIN_STORE_URL" if settings.store_url else f"the embedded store of {settings.data_dir.resolve()}"
+        where = named("store_url") if settings.store_url else f"the embedded store of {settings.data_dir.resolve()}"
         raise Unavailable(f"{where} does not answer: is `tocsin up` running, with this folder?") from None

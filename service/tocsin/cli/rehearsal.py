@@ -108,21 +108,24 @@ class Rehearsal:
         progress = alert["progress"]
         audience = Audience(frozenset(ALERT["topics"]), Level(str(ALERT["level"])))
         now = clock.now()
-        wanted = {
-            browser for browser, wants in self._wants.items() if decide(audience, wants, now).verdict is Verdict.SEND
-        }
+        verdicts = {browser: decide(audience, wants, now).verdict for browser, wants in self._wants.items()}
+        wanted = {browser for browser, verdict in verdicts.items() if verdict is Verdict.SEND}
+        followers = sum(verdict is not Verdict.OUTSIDE for verdict in verdicts.values())
         once = sum(received.get(browser) == 1 for browser in wanted)
         against = len(received.keys() - wanted)
         skipped = ", ".join(f"{reason} {count:,}" for reason, count in progress["skipped"].items()) or "none"
         seconds = datetime.fromisoformat(alert["ended_at"]) - datetime.fromisoformat(alert["created_at"])
-        shares = f"half within {progress['p50_seconds']}, 99 % within {progress['p99_seconds']}"
+        took = f"{seconds.total_seconds():.2f}"
+        if progress["accepted"]:
+            took += f" (half within {progress['p50_seconds']:.2f}, 99 % within {progress['p99_seconds']:.2f})"
         lines = [
             ("Headline", alert["headline"]),
-            ("Eligible", f"{progress['eligible']:,} of {len(self._wants):,} browsers"),
-            ("Accepted", f"{progress['accepted']:,} by the push services"),
+            ("Followers", f"{followers:,} of {len(self._wants):,} browsers follow {', '.join(ALERT['topics'])}"),
             ("Skipped", skipped),
+            ("Eligible", f"{progress['eligible']:,}"),
+            ("Accepted", f"{progress['accepted']:,} by the push services"),
             ("Unaccounted", f"{progress['unaccounted']:,}"),
-            ("Seconds", f"{seconds.total_seconds():.1f} ({shares})"),
+            ("Seconds", took),
             ("Browsers say", f"{once:,} got it once, as they wanted; {against:,} got what they did not want"),
         ]
         self._console.print()
@@ -130,6 +133,7 @@ class Rehearsal:
             self._console.print(f"  {label:<13} {text}", highlight=False)
         return (
             progress["accepted"] == progress["eligible"] == len(wanted) == once
+            and progress["eligible"] + sum(progress["skipped"].values()) == followers
             and progress["unaccounted"] == 0
             and against == 0
         )

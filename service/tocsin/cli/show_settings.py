@@ -1,14 +1,11 @@
 """`tocsin settings`."""
 
-import os
-import tomllib
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 from rich.console import Console
 
-from tocsin.settings import PREFIX, TOML_FILE, Settings, load
+from tocsin.settings import PREFIX, Settings, load, source
 
 MASK = "••••••"
 
@@ -20,15 +17,6 @@ def show_settings(console: Console) -> None:
         line = f"{PREFIX}{name.upper()} = {_shown(getattr(settings, name))}  ({source(name)})"
         console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
         console.print(f"    {field.description}", style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
-def source(name: str) -> str:
-    """Where the value in force comes from; the environment goes before the file."""
-    if any(key.upper() == PREFIX + name.upper() for key in os.environ):
-        return "environment"
-    if Path(TOML_FILE).exists() and name in tomllib.loads(Path(TOML_FILE).read_text("utf-8")):
-        return TOML_FILE
-    return "default"
 
 
 def _shown(value: object) -> str:

@@ -173,7 +173,8 @@ async def _take(store: Store, entry: Entry, oldest_ms: int) -> str:
             record = await store.quarantine.record(address)
         if record is not None:
             return _known(entry, record)
-        elsewhere = Elsewhere(entry.created or _now_ms() // 1000, entry.consent)
+        created = _now_ms() // 1000 if entry.created is None else entry.created
+        elsewhere = Elsewhere(created, entry.consent)
         try:
             kept = await store.subscriptions.add(
                 entry.subscription, entry.preferences, entry.key_id, _now_ms(), oldest_ms, seen, elsewhere
@@ -184,7 +185,7 @@ async def _take(store: Store, entry: Entry, oldest_ms: int) -> str:
             return "erased"
         # Where that was quicker, it is what the browser said that is kept.
         return "imported" if kept.preferences == entry.preferences else _known(entry, kept.record)
-    return "known"
+    raise Changed("the import was broken off: a browser in it is being registered; run it again")
 
 
 def _known(entry: Entry, record: Record) -> str:

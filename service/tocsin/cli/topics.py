@@ -1,6 +1,7 @@
 """`tocsin topics`: what readers can follow."""
 
 import asyncio
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,10 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for pro
 
 @app.command()
 def apply(
-    file: Annotated[Path, typer.Argument(help="TOML with a [[topics]] table for each.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="TOML with a [[topics]] table for each, or `list --json`.", exists=True, dir_okay=False),
+    ],
 ) -> None:
     """Sets the topics to those of a file. Readers of a topic that is no longer there keep their other ones."""
     topics = read_topics(file)
@@ -58,11 +62,13 @@ def apply(
 
 
 def read_topics(file: Path) -> list[Topic]:
-    """Raises Invalid with each entry at fault."""
+    """Of TOML, or of the JSON that `topics list` gives. Raises Invalid with each entry at fault."""
     try:
-        topics = TopicFile.model_validate(tomllib.loads(file.read_text("utf-8"))).topics
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Invalid.at(file.name, f"is not TOML: {error}") from None
+        text = file.read_text("utf-8")
+        found = {"topics": json.loads(text)} if file.suffix == ".json" else tomllib.loads(text)
+        topics = TopicFile.model_validate(found).topics
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Invalid.at(file.name, f"is not {'JSON' if file.suffix == '.json' else 'TOML'}: {error}") from None
     except ValidationError as error:
         raise invalid(error) from None
     ids = [topic.id for topic in topics]

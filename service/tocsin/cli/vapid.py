@@ -154,4 +154,6 @@ async def _adopt(settings: Settings, server: ApplicationServer) -> None:
 def _told(server: ApplicationServer, settings: Settings) -> None:
     file = settings.vapid_file
     console().print(f"{server.key_id.hex()} is the present key: browsers subscribe with {server.public_key}")
-    console().print(f"Copy {file} and {older_folder(file)}/ to every machine with workers, and into the backup")
+    folder = older_folder(file)
+    copied = f"{file} and {folder}/" if folder.exists() else file
+    console().print(f"Copy {copied} to every machine with workers, and into the backup")

@@ -14,8 +14,12 @@ _MOST_FULL = 0.8
 
 
 async def durability_fault(server: Server) -> str | None:
-    """What would make the store lose what it acknowledged, and the commands that mend it; None where nothing would."""
+    """What would make the store lose what it acknowledged, and what mends it; None where nothing would."""
     async with answering():
+        if int((await server.redis.info("cluster")).get("cluster_enabled", 0)):
+            return (
+                "is a node of a cluster, which Tocsin does not work with: give it one server, with replicas if you like"
+            )
         kept = await server.redis.config_get(*_NEEDED)
     kept = {_text(key): _text(value) for key, value in kept.items()}
     wrong = {name: value for name, value in _NEEDED.items() if kept.get(name) != value}

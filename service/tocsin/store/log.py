@@ -3,6 +3,8 @@
 A rewrite is asked for some hours after the first erasure that the present file holds, so at most once in so long. Noted
 is when that was (`first`); and of a rewrite at work from which erasure on it clears the file (`covering`), with the
 server's life and count of rewrites before it: one that failed, or died with the server, is done again.
+
+It is one server's file: a store that is a cluster is not supported (`client.py`), and `tocsin doctor` says so.
 """
 
 from typing import Any

@@ -14,6 +14,8 @@ from tocsin.store.shards import shard_key, shard_keys
 # What stands before the record: the number of its preferences, and when it was called gone (ms since 1970, digits).
 HEAD = 4 + 13
 MOMENT = slice(4, HEAD)
+# What a deletion takes along or asks, in the order of `drop_quarantined`.
+_BESIDE = ("personal", "caps", "consents", "moves", "seen", "unreached")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,6 @@ class Quarantine:
         record = await self.record(address)
         if record is None:
             return None
-        keys = shard_keys(address.shard, "quarantine", "gone", "personal", "caps", "consents", "moves", "seen")
+        keys = shard_keys(address.shard, "quarantine", "gone", *_BESIDE)
         dropped = await self._server.run("drop_quarantined", keys, address.slot, record.pack(), record.digest)
         return record.digest if dropped else None

@@ -6,51 +6,32 @@ or the reconciler, completes. Who is expected is written once: after a deletion 
 """
 
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from tocsin.domain.consent import Consent
-from tocsin.domain.errors import Changed, Ended, UnknownRecord
+from tocsin.domain.errors import Changed, UnknownRecord
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.subscriptions import Address, Record, Subscription
 from tocsin.store import index as entries
-from tocsin.store.activity import day_of, pack_day, unpack_day
-from tocsin.store.client import Server, answering
-from tocsin.store.erasing import Erasing
-from tocsin.store.index import Entry, Index
-from tocsin.store.moves import Moves
-from tocsin.store.numbers import Numbers, Reservation
-from tocsin.store.profiles import NOBODY, NUMBER, Profiles
-from tocsin.store.quarantine import HEAD, MOMENT, Quarantine
+from tocsin.store.client import answering
+from tocsin.store.index import Entry
+from tocsin.store.leaving import Leaving
+from tocsin.store.numbers import Reservation
+from tocsin.store.profiles import NUMBER
+from tocsin.store.reading import Kept, Seen
 from tocsin.store.shards import PERSONAL, shard_key, shard_keys
-from tocsin.store.suppression import Suppression
+
+# What its callers know by name.
+__all__ = ["Elsewhere", "Kept", "Seen", "Subscriptions"]
 
 log = structlog.get_logger()
 
-# What a deletion takes along or asks, in the order of `drop_record`.
-_BESIDE = ("personal", "caps", "quarantine", "consents", "moves", "seen")
 # What a new record begins with or without, in the order of `put_record`.
 _FRESH = ("personal", "caps", "consents", "seen")
 _REGISTERING = "this browser is being registered by another call; repeat it"
 _CHANGED = "this subscription was changed by another call; repeat it"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A subscription as it is kept: `packed` is the record's bytes, `profile_number` the number of its preferences with
-    the bit `PERSONAL`, `personal` its own row of them; all three for compare-and-set. `consent` is None where none was
-    given, `seen` the day on which the browser was last heard of (see `activity`)."""
-
-    address: Address
-    record: Record
-    packed: bytes
-    preferences: Preferences
-    profile_number: int
-    personal: bytes
-    consent: Consent | None = None
-    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,37 +42,7 @@ class Elsewhere:
     consent: Consent | None = None
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the index says of a digest, and who is kept there."""
-
-    entry: Entry
-    kept: Kept | None
-
-
-class Subscriptions:
-    def __init__(self, server: Server, profiles: Profiles, numbers: Numbers, quarantine: Quarantine) -> None:
-        self._server = server
-        self._profiles = profiles
-        self._numbers = numbers
-        self._quarantine = quarantine
-        self._index = Index(server)
-        self._moves = Moves(server)
-        self._erasing = Erasing(server)
-        self._suppression = Suppression(server)
-
-    async def get(self, digest: bytes) -> Kept | None:
-        return await self._at(await self._index.get(digest), digest)
-
-    async def look(self, digest: bytes) -> Seen:
-        """For whoever registers. Raises Ended for one that was erased on request."""
-        await self._suppression.refuse(digest)
-        entry = await self._index.get(digest)
-        return Seen(entry, await self._at(entry, digest))
-
-    async def _at(self, entry: Entry, digest: bytes) -> Kept | None:
-        return await self._read(entry.address, digest) if entry.address and entry.ready else None
-
+class Subscriptions(Leaving):
     async def add(
         self,
         subscription: Subscription,
@@ -126,15 +77,6 @@ class Subscriptions:
         await self.confirm(kept, digest, now_ms)
         return kept
 
-    async def confirm(self, kept: Kept, digest: bytes, now_ms: int) -> None:
-        """Whoever is erased on request is put on the list first. So one that was registered meanwhile, and that this
-        did not find, finds itself there: it is deleted again. Raises Ended."""
-        try:
-            await self._suppression.refuse(digest)
-        except Ended:
-            await self.delete(kept, now_ms)
-            raise
-
     async def _complete(
         self,
         entry: Entry,
@@ -147,7 +89,7 @@ class Subscriptions:
         made = elsewhere or Elsewhere(now_ms // 1000)
         record = Record(subscription.endpoint.url, subscription.p256dh, subscription.auth, key_id, made.created)
         address, digest = entry.address, subscription.digest
-        kept = await self._put(address, record, preferences, day_of(now_ms), made.consent) if address else None
+        kept = await self._put(address, record, preferences, made.consent) if address else None
         if kept is None and address and await self._moves.finish(address):  # the number came along, see `move`
             kept = await self._read(address, digest)
         if address is None or kept is None:
@@ -162,16 +104,16 @@ class Subscriptions:
         return kept if elsewhere else await self._agree(kept, record, preferences, subscription)
 
     async def _put(
-        self, address: Address, record: Record, preferences: Preferences, day: int, consent: Consent | None
+        self, address: Address, record: Record, preferences: Preferences, consent: Consent | None
     ) -> Kept | None:
         """The first record of this browser at this number, ours or that of another call; None where it left again."""
         number, packed = await self._number(preferences), record.pack()
         personal = preferences.personal.encode()
         keys = shard_keys(address.shard, "records", "profiles", "gone", "expected", *_FRESH)
         given = consent.pack() if consent else b""
-        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, pack_day(day), given)
-        if await self._server.run("put_record", keys, *arguments):
-            return Kept(address, record, packed, preferences, number, personal, consent, seen=day)
+        arguments = (address.slot, packed, NUMBER.pack(number), record.digest, personal, given)
+        if today := int(await self._server.run("put_record", keys, *arguments)):
+            return Kept(address, record, packed, preferences, number, personal, consent, seen=today)
         return await self._read(address, record.digest)
 
     async def _number(self, preferences: Preferences) -> int:
@@ -253,15 +195,6 @@ class Subscriptions:
             raise Changed(_CHANGED)
         return await self._read(old.address, record.digest) if await self._moves.finish(old.address) else None
 
-    async def counted(self, address: Address) -> tuple[int, int] | None:
-        """Under the cap of who is there: a day (since 1970) and how many alerts counted on it."""
-        async with answering():
-            row = await self._server.redis.hget(shard_key(address.shard, "caps"), str(address.slot))
-        if row is None:
-            return None
-        day, _, count = row.decode().partition(" ")
-        return int(day), int(count)
-
     async def carry_over(self, old: Kept, kept: Kept) -> Kept:
         """What stands beside the preferences of the old one goes to the new one, which has a number of its own."""
         async with answering():
@@ -271,44 +204,6 @@ class Subscriptions:
         if not await self._server.run("carry_over", keys, kept.address.slot, kept.packed, count or b"", consent):
             raise Changed(_CHANGED)
         return replace(kept, consent=kept.consent or old.consent)
-
-    async def delete(self, kept: Kept, now_ms: int) -> bool:
-        """No request to this endpoint starts after this. False where its browser is not here by it any more: it has
-        another endpoint by now and with it another id, and its number is in use; or another call deleted it."""
-        digest, packed = kept.record.digest, kept.packed
-        while not await self._drop(kept.address, packed, digest):
-            if await self._moves.finish(kept.address):
-                return False
-            # It got other keys or was called gone since: with its index entry gone it could never be deleted again.
-            packed = await self._packed(kept.address, digest)
-            if not packed:
-                return False
-        await self.forget(kept.address, digest, now_ms)
-        return True
-
-    async def erase(self, digest: bytes, now_ms: int) -> Address | None:
-        """On its reader's request to the operator: it stays away, whatever its page does (see `suppression`). Gives
-        where it was, and None where it is not here."""
-        while True:
-            kept = await self.get(digest)
-            address = kept.address if kept else await self.find_quarantined(digest)
-            if address is None:
-                return None
-            await self._suppression.add(digest)
-            if kept and await self.delete(kept, now_ms):
-                return address
-            if kept is None and await self.delete_quarantined(address, now_ms):
-                return address
-            await self._moves.finish(address)
-
-    async def forget(self, address: Address, digest: bytes, now_ms: int) -> None:
-        """The rest of a deletion: what stands by the number, index entry, number, and the note that they are to be
-        cleaned up."""
-        await self._erasing.forget(address, now_ms)
-        await self._index.swap(digest, entries.ready(address), entries.NONE)
-        await self._numbers.free(address.push_service, address.number, now_ms)
-        async with answering():
-            await self._server.redis.hdel(shard_key(address.shard, "gone"), str(address.slot))
 
     async def mend(self, now_ms: int) -> int:
         """What crashes left half done: reservations are completed or taken back, deletions finished. Gives how many."""
@@ -358,102 +253,8 @@ class Subscriptions:
                 pipe.hexists(key, str(address.slot))
             return any(await pipe.execute())
 
-    async def records(self, shard: str) -> dict[int, bytes]:
-        """All of a shard, packed, by slot."""
-        async with answering():
-            rows = await self._server.redis.hgetall(shard_key(shard, "records"))
-        return {int(slot): packed for slot, packed in rows.items()}
-
-    async def sizes(self, shards: Sequence[str]) -> list[int]:
-        """How many records each of these shards has."""
-        async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
-            for shard in shards:
-                pipe.hlen(shard_key(shard, "records"))
-            return [int(size) for size in await pipe.execute()]
-
-    async def record_at(self, address: Address) -> Record | None:
-        """Raises UnknownRecord for one that a newer version wrote."""
-        async with answering():
-            packed = await self._server.redis.hget(shard_key(address.shard, "records"), str(address.slot))
-        return Record.unpack(packed) if packed else None
-
     async def come_back(self, digest: bytes) -> Kept | None:
         """One whom a push service called gone, as it was: it comes again with the same endpoint."""
         entry = await self._index.get(digest)
         back = entry.address and await self._quarantine.restore(entry.address, digest)
         return await self._read(entry.address, digest) if entry.address and back else None
-
-    async def find_quarantined(self, digest: bytes) -> Address | None:
-        """Where one stands whom a push service called gone and who is not deleted yet."""
-        entry = await self._index.get(digest)
-        known = entry.address and entry.ready and await self._quarantine.record(entry.address)
-        return entry.address if known and known.digest == digest else None
-
-    async def away(self, digest: bytes) -> tuple[Kept, int] | None:
-        """One whom a push service called gone and who is not deleted yet; and when it did (ms since 1970)."""
-        address = (await self._index.get(digest)).address
-        if address is None:
-            return None
-        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
-            for key in shard_keys(address.shard, "quarantine", "personal", "consents"):
-                pipe.hget(key, str(address.slot))
-            pipe.getrange(shard_key(address.shard, "seen"), 2 * address.slot, 2 * address.slot + 1)
-            row, personal, consent, seen = await pipe.execute()
-        if row is None:
-            return None
-        number = row[: NUMBER.size]
-        kept = await self._kept(address, digest, row[HEAD:], number, personal or b"", consent or b"", seen)
-        return (kept, int(row[MOMENT])) if kept else None
-
-    async def delete_quarantined(self, address: Address, now_ms: int) -> bool:
-        """Deletes such a one for good; False where it is not there any more."""
-        digest = await self._quarantine.drop(address)
-        if digest is not None:
-            await self.forget(address, digest, now_ms)
-        return digest is not None
-
-    async def _read(self, address: Address, digest: bytes) -> Kept | None:
-        keys = shard_keys(address.shard, "records", "profiles", "personal", "consents", "seen")
-        row = await self._server.run("read_record", keys, address.slot)
-        if row is None:
-            return None
-        packed, number, personal, consent, seen = row
-        return await self._kept(address, digest, packed, number, personal, consent, seen)
-
-    async def _kept(
-        self,
-        address: Address,
-        digest: bytes,
-        packed: bytes,
-        packed_number: bytes,
-        personal: bytes,
-        consent: bytes,
-        seen: bytes,
-    ) -> Kept | None:
-        record = Record.unpack(packed)
-        if record.digest != digest:  # the number has another owner by now
-            return None
-        number = NUMBER.unpack(packed_number.ljust(NUMBER.size, b"\0"))[0]
-        shared = number & ~PERSONAL
-        preferences = (await self._profiles.get({shared})).get(shared)
-        if shared == NOBODY or preferences is None:
-            return None
-        try:
-            whole = preferences.with_personal(personal)
-        except ValueError:
-            raise UnknownRecord("personal preferences have a form that this program does not know") from None
-        return Kept(address, record, packed, whole, number, personal, Consent.unpack(consent), unpack_day(seen))
-
-    async def _packed(self, address: Address, digest: bytes) -> bytes:
-        """Its record, in quarantine too; empty where there is none."""
-        async with answering(), self._server.redis.pipeline(transaction=True) as pipe:
-            for key in shard_keys(address.shard, "records", "quarantine"):
-                pipe.hget(key, str(address.slot))
-            packed, quarantined = await pipe.execute()
-        found: bytes = packed or (quarantined or b"")[HEAD:]
-        return found if found and Record.unpack(found).digest == digest else b""
-
-    async def _drop(self, address: Address, packed: bytes, digest: bytes) -> bool:
-        """False where another record stands there, or none."""
-        keys = shard_keys(address.shard, "records", "profiles", "gone", *_BESIDE)
-        return bool(await self._server.run("drop_record", keys, address.slot, packed, digest))
