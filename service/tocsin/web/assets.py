@@ -40,6 +40,14 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
 )
+# The SDK needs no other file of its release, so a shared cache may answer for a minute; browsers ask there each time.
+SDK_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {**ASSET_HEADERS, "Cache-Control": "public, max-age=0, s-maxage=60"}
+)
+# A name that has the tag of its content in it never means another.
+TAGGED_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {**ASSET_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+)
 
 _IMPORT: Final = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 
@@ -67,6 +75,8 @@ SDK: Final = "tocsin.js"
 # Words that the service worker has in itself; pages have no use for them.
 WORKER_WORDS: Final = "worker."
 
+# Of words, in their name: `words-en.01234567.json`.
+_TAG: Final = re.compile(r"\.[0-9a-f]{8}(?=\.json\Z)")
 _STATIC: Final = files("tocsin.web").joinpath("static")
 
 
@@ -87,7 +97,17 @@ def small(script: str, name: str) -> str:
 def _packaged() -> dict[str, Asset]:
     found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
     words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
-    return {**found, **words, SDK: Asset(SDK, small(joined(SDK, source), SDK).encode())}
+    tagged = {name: _tagged(each) for name, each in words.items() if name.startswith("words-")}
+    script = joined(SDK, source)
+    for name, each in tagged.items():
+        script = script.replace(f'"{name}"', f'"{each.name}"')
+    sdk = Asset(SDK, small(script, SDK).encode(), SDK_HEADERS)
+    return {**found, **words, **{each.name: each for each in tagged.values()}, SDK: sdk}
+
+
+def _tagged(file: Asset) -> Asset:
+    stem, _, ending = file.name.rpartition(".")
+    return Asset(f"{stem}.{file.etag[1:9]}.{ending}", file.body, TAGGED_HEADERS)
 
 
 def _compact(body: bytes) -> bytes:
@@ -99,8 +119,11 @@ _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())
 
 
 def asset(path: str) -> Asset | None:
-    """The file of that name; `path` is the part after `/` (root assets) or after `/assets/`."""
-    return _ASSETS.get(path)
+    """The file of that name; `path` is the part after `/` (root assets) or after `/assets/`.
+
+    A copy of the SDK, or a page that is open since before a release, may ask for a tag of another: it gets today's.
+    """
+    return _ASSETS.get(path) or _ASSETS.get(_TAG.sub("", path))
 
 
 def names() -> frozenset[str]:
