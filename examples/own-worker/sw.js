@@ -1,5 +1,8 @@
 importScripts("https://alerts.example.com/sw.js");
 
+// A new worker waits for the last tab with the old one to close, and until then pushes go to the old one.
+self.addEventListener("install", () => self.skipWaiting());
+
 // From here on it is the site's own worker, as it was before. What is Tocsin's does not reach it.
 
 self.addEventListener("push", (event) => {

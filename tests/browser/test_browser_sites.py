@@ -24,6 +24,11 @@ self.addEventListener("notificationclick", (event) => {
 });
 """
 
+OPENED_BEFORE = """async () => {
+  await navigator.serviceWorker.register("/sw.js");
+  await navigator.serviceWorker.ready;
+}"""
+
 
 async def subscribe_on(site: Site, reader: Reader, worker: str, script: str) -> None:
     service = reader.town.settings.url
@@ -62,3 +67,19 @@ async def test_a_site_whose_worker_has_a_push_handler_of_its_own_shows_each_push
     await reader.desktop.click("From Tocsin", "Mute this story")
     await reader.desktop.shows("From Tocsin", "Muted. You will get no more alerts on this story.")
     assert [shown.title for shown in reader.desktop.history] == ["From Tocsin", "From the site", "From Tocsin"]
+
+
+async def test_a_site_that_takes_tocsin_in_while_a_tab_with_its_old_worker_is_open(
+    reader: Reader, readers_town: Town, site: Site
+) -> None:
+    site.becomes({"/index.html": "<h1>The Example</h1>", "/sw.js": OWN_HANDLERS})
+    old = await reader.context.new_page()
+    await old.goto(f"{site.origin}/")
+    await old.evaluate(OPENED_BEFORE)
+    await old.reload()
+    assert await old.evaluate("navigator.serviceWorker.controller !== null")
+
+    await subscribe_on(site, reader, "/sw.js", OWN_HANDLERS)
+    await readers_town.send(headline="From Tocsin", story="ada")
+    await reader.desktop.shows("From Tocsin", "The first in three weeks.")
+    assert [shown.title for shown in reader.desktop.history] == ["From Tocsin"]

@@ -172,8 +172,9 @@ async def reading(browser: BrowserContext, url: str, go: Callable[[Page], Awaita
             while not (found := [each for each in browser.service_workers if each.url.startswith(origin)]):
                 await asyncio.sleep(0.02)
         [mine] = [each for each in registrations.values() if each["scopeURL"].startswith(origin)]
-        await found[0].evaluate(WRITE_DOWN)
-        yield Reader(page, cdp, found[0], mine)
+        # The newest: where one has taken over from another, that may still be ending.
+        await found[-1].evaluate(WRITE_DOWN)
+        yield Reader(page, cdp, found[-1], mine)
     finally:
         await page.close()
 
@@ -186,7 +187,7 @@ def site_of(example: str, service: str, policy: str = "") -> web.Application:
         path = EXAMPLES / example / (request.match_info["path"] or "index.html")
         if not path.is_file():
             raise web.HTTPNotFound
-        types = {".html": "text/html", ".js": "text/javascript"}
+        types = {".html": "text/html", ".js": "text/javascript", ".webmanifest": "application/manifest+json"}
         headers = {"Content-Security-Policy": policy.replace("{alerts}", origin)} if policy else {}
         text = path.read_text().replace(WRITTEN, service)
         return web.Response(text=text, content_type=types[path.suffix], headers=headers)

@@ -8,7 +8,7 @@ import pytest
 
 from tocsin.domain.languages import SiteLanguage
 from tocsin.web import PAGES, ROOT_ASSETS, Asset, asset, manifest, render, service_worker
-from tocsin.web.assets import JOINED, names, sdk_parts
+from tocsin.web.assets import JOINED, SDK, names, sdk_parts
 from tocsin.web.pages import SCRIPTS
 
 IMPORT = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
@@ -59,10 +59,21 @@ def test_assets_carry_type_tag_and_headers() -> None:
         found = known(name)
         assert found.body
         assert re.fullmatch(r'"[0-9a-f]{32}"', found.etag)
-        assert found.headers["Cache-Control"] == "no-cache"
+        tagged = re.search(r"\.[0-9a-f]{8}\.json$", name)
+        kept = "public, max-age=31536000, immutable" if tagged else "no-cache"
+        assert found.headers["Cache-Control"] == ("public, max-age=0, s-maxage=60" if name == SDK else kept)
     assert known("tocsin.js").content_type.startswith("text/javascript")
     assert known("icon-192.png").body.startswith(b"\x89PNG")
     assert "Service-Worker-Allowed" not in known("tocsin.js").headers
+
+
+def test_the_sdk_asks_for_words_by_their_tag_and_a_copy_of_another_release_gets_todays() -> None:
+    asked = re.findall(r'"(words-(?:en|ar)\.[0-9a-f]{8}\.json)"', source(SDK))
+    assert len(asked) == 2
+    for name in asked:
+        today = known(re.sub(r"\.[0-9a-f]{8}", "", name))
+        assert known(name).body == today.body
+        assert known(name.replace(name.split(".")[1], "01234567")) == today
 
 
 def test_the_tag_follows_the_content() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from playwright.async_api import BrowserContext
 from browsers import needs_chromium
 from tocsin.settings import Settings
 from tocsin.store.store import Store
+from tocsin.web.assets import names
 from town import free_port
 
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -93,9 +95,12 @@ async def test_a_cache_keeps_what_it_may_and_keeps_origins_apart(fronts: Fronts)
             return response.headers["X-Cache"], allowed
 
     async with aiohttp.ClientSession() as session:
-        for path in ("/sw.js", "/tocsin.js", "/assets/base.css", "/v1/site"):
+        for path in ("/sw.js", "/assets/base.css"):
             assert {(await asked(path))[0] for _ in range(3)} <= {"MISS", "EXPIRED", "BYPASS"}, path
         for path in ("/tocsin.js", "/v1/site", "/v1/alerts/recent"):
             for origin in (fronts.site, "http://other.example", "", fronts.site):
                 assert (await asked(path, origin))[1] == origin, path
-        assert (await asked("/v1/alerts/recent", fronts.site))[0] == "HIT"
+        [words] = [name for name in names() if re.fullmatch(r"words-en\.\w{8}\.json", name)]
+        for path in ("/tocsin.js", "/v1/site", f"/assets/{words}", "/v1/alerts/recent"):
+            await asked(path, fronts.site)
+            assert (await asked(path, fronts.site))[0] == "HIT", path

@@ -28,7 +28,10 @@ from tocsin.web.assets import JOINED
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 ALERT = f"0199{1:018x}"
-POLICY = "default-src 'none'; script-src 'self' {alerts}; worker-src 'self'; connect-src {alerts}; img-src {alerts}"
+POLICY = (
+    "default-src 'none'; script-src 'self' {alerts}; worker-src 'self'; connect-src {alerts}; img-src {alerts}; "
+    "manifest-src 'self'"
+)
 # Where the push manager is the browser's own, it gives the subscription; the page's was made up.
 SUBSCRIBED = "(endpoint) => { PushManager.prototype.getSubscription = async () => ({ endpoint }); }"
 ALWAYS_AT_ONCE = "() => { Math.random = () => 0; }"

@@ -33,6 +33,8 @@ from tocsin.push.one_off import push_once
 from tocsin.store.subscriptions import Kept
 
 TEST_TTL = 300
+# Each view of a newspaper's page asks for it. Who changes a topic sees that on the pages after a minute.
+SITE_CACHE = "public, max-age=10, stale-while-revalidate=50"
 
 
 async def site(call: Call[BaseModel]) -> web.Response:

@@ -72,7 +72,7 @@ def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False
 # fmt: off
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/site", readers.site, "What the site offers", "readers",
-          {200: Site, 304: None}, readers=True, cache="no-cache"),
+          {200: Site, 304: None}, readers=True, cache=readers.SITE_CACHE),
     Route("POST", "/v1/subscriptions", registration.register, "Register a browser", "readers",
           {200: Registered, 201: Registered}, body=Registration, readers=True, problems=(410,)),
     Route("GET", SUBSCRIPTION, readers.read, "Read a subscription", "readers",
@@ -155,7 +155,7 @@ ROUTES: tuple[Route, ...] = (
     _page("/preferences", pages.page("preferences.html"), "A reader's choices, history and data"),
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
-    _page("/sw.js", pages.service_worker, "The service worker"),
+    _page("/sw.js", pages.service_worker, "The service worker", readers=True),
     _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
     _page("/tocsin-data.js", pages.root_asset("tocsin-data.js"), "The SDK's part for data", readers=True),
     _page("/tocsin-quiet.js", pages.root_asset("tocsin-quiet.js"), "The SDK's part for quiet hours", readers=True),

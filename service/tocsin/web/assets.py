@@ -40,6 +40,15 @@ ASSET_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
 )
+# The SDK starts without any other file of its release, so a shared cache may answer for a minute; browsers ask there
+# each time.
+SDK_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {**ASSET_HEADERS, "Cache-Control": "public, max-age=0, s-maxage=60"}
+)
+# A name that has the tag of its content in it never means another.
+TAGGED_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {**ASSET_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+)
 
 _IMPORT: Final = re.compile(r"""(?:from|import)\s+"(\.{1,2}/[^"]+)";""")
 
@@ -65,10 +74,12 @@ class Asset:
 
 SDK: Final = "tocsin.js"
 # Each of them is put together of modules; the first fetches the others when somebody looks at what is in them.
-JOINED: Final = (SDK, "tocsin-data.js", "tocsin-quiet.js")
+JOINED: Final = {SDK: SDK_HEADERS, "tocsin-data.js": ASSET_HEADERS, "tocsin-quiet.js": ASSET_HEADERS}
 # Words that the service worker has in itself; pages have no use for them.
 WORKER_WORDS: Final = "worker."
 
+# Of words, in their name: `words-en.01234567.json`.
+_TAG: Final = re.compile(r"\.[0-9a-f]{8}(?=\.json\Z)")
 _STATIC: Final = files("tocsin.web").joinpath("static")
 
 
@@ -89,8 +100,17 @@ def small(script: str, name: str) -> str:
 def _packaged() -> dict[str, Asset]:
     found = {entry.name: Asset(entry.name, entry.read_bytes()) for entry in _STATIC.iterdir() if entry.is_file()}
     words = {name: Asset(name, _compact(found[name].body)) for name in found if name.endswith(".json")}
-    whole = {name: Asset(name, small(joined(name, source), name).encode()) for name in JOINED}
-    return {**found, **words, **whole}
+    tagged = {name: _tagged(each) for name, each in words.items() if name.startswith("words-")}
+    scripts = {name: joined(name, source) for name in JOINED}
+    for name, each in tagged.items():
+        scripts[SDK] = scripts[SDK].replace(f'"{name}"', f'"{each.name}"')
+    whole = {name: Asset(name, small(script, name).encode(), JOINED[name]) for name, script in scripts.items()}
+    return {**found, **words, **{each.name: each for each in tagged.values()}, **whole}
+
+
+def _tagged(file: Asset) -> Asset:
+    stem, _, ending = file.name.rpartition(".")
+    return Asset(f"{stem}.{file.etag[1:9]}.{ending}", file.body, TAGGED_HEADERS)
 
 
 def _compact(body: bytes) -> bytes:
@@ -102,8 +122,11 @@ _ASSETS: Final[Mapping[str, Asset]] = MappingProxyType(_packaged())
 
 
 def asset(path: str) -> Asset | None:
-    """The file of that name; `path` is the part after `/` (root assets) or after `/assets/`."""
-    return _ASSETS.get(path)
+    """The file of that name; `path` is the part after `/` (root assets) or after `/assets/`.
+
+    A copy of the SDK, or a page that is open since before a release, may ask for a tag of another: it gets today's.
+    """
+    return _ASSETS.get(path) or _ASSETS.get(_TAG.sub("", path))
 
 
 def names() -> frozenset[str]:

@@ -3,6 +3,7 @@ import { Account } from "./account.js";
 import { canPush, connections, isAppleTouch, locked, serviceAt } from "./browser.js";
 import { stillOffered, together } from "./preferences.js";
 import { NO_PUSH_SERVICE, Push } from "./push.js";
+import { NO_TOCSIN } from "./registration.js";
 import { ProblemError, request } from "./request.js";
 
 export class Tocsin extends EventTarget {
@@ -19,18 +20,18 @@ export class Tocsin extends EventTarget {
   }
 
   /** Reads what the site offers and what this browser has. Never asks the reader for anything. */
-  static async connect({ base, serviceWorker, texts, language } = {}) {
+  static async connect({ base, serviceWorker, scope, texts, language } = {}) {
     const url = serviceAt(base);
     const had = connections.get(url.href);
     if (had) {
-      had.tocsin.#push.use(serviceWorker);
+      had.tocsin.#push.use(serviceWorker, scope);
       Object.assign(had.tocsin.texts, texts);
       had.tocsin.language = language ?? had.tocsin.language;
       if (texts || language) had.tocsin.dispatchEvent(new Event("words"));
       return had.ready;
     }
     const tocsin = new Tocsin(url, texts, language);
-    tocsin.#push.use(serviceWorker);
+    tocsin.#push.use(serviceWorker, scope);
     const ready = tocsin.#start().then(() => tocsin);
     connections.set(url.href, { tocsin, ready });
     ready.catch(() => connections.delete(url.href));
@@ -138,7 +139,7 @@ export class Tocsin extends EventTarget {
       status.addEventListener("change", () => this.#check());
     }, () => null);
     // A visit is a time to tell what the worker was ended over.
-    this.#push.tell({ tocsin: "visit" });
+    this.#push.tell({ tocsin: "visit", site: this.site });
     return this.#check();
   }
 
@@ -156,7 +157,8 @@ export class Tocsin extends EventTarget {
       } catch (error) {
         if (error.status === 410) return this.#state;
         this.problem = error;
-        return this.#become(had ? "subscribed" : "unsubscribed");
+        // Where Tocsin is not in the worker, nothing shows its alerts.
+        return this.#become(had && error.code !== NO_TOCSIN ? "subscribed" : "unsubscribed");
       }
       return this.#become("subscribed");
     });

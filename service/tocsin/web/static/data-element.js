@@ -2,7 +2,7 @@
 import { reason, TocsinElement } from "./element.js";
 
 export class DataElement extends TocsinElement {
-  files = ["words", "data-words"];
+  files = ["data-words"];
 
   async load() {
     this.make = (await import("./tocsin-data.js")).dataParts;

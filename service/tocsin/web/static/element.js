@@ -55,12 +55,13 @@ export class TocsinElement extends HTMLElement {
 
   async connectedCallback() {
     await scriptsRan;
-    const [service, serviceWorker] = ["service", "service-worker"].map((name) => this.getAttribute(name) ?? undefined);
+    const names = ["service", "service-worker", "service-worker-scope"];
+    const [service, serviceWorker, scope] = names.map((name) => this.getAttribute(name) ?? undefined);
     // A connection that fails is no longer the page's first.
     const base = serviceAt(service);
     let tocsin = this.#tocsin;
     try {
-      tocsin ??= await Tocsin.connect({ base, serviceWorker });
+      tocsin ??= await Tocsin.connect({ base, serviceWorker, scope });
       // A connection of the site's own may have come meanwhile, and goes before.
       this.#tocsin ??= tocsin;
       if (!this.isConnected || tocsin !== this.#tocsin) return;

@@ -1,4 +1,5 @@
 // What this browser has: the worker that pushes come to, and its push subscription.
+import { ready, registered, scriptOf } from "./registration.js";
 import { ProblemError } from "./request.js";
 
 const PATIENCE = 30_000;
@@ -8,6 +9,7 @@ export class Push {
   #base;
   #key = null;
   #given = null;
+  #scope;
   #registration = null;
   // Whether the worker is the site's own; not known before it is registered.
   #foreign = null;
@@ -17,8 +19,9 @@ export class Push {
     this.#base = base;
   }
 
-  /** Until it is registered, a script of the page may say which worker. @param {string|URL|ServiceWorkerRegistration} [given] */
-  use(given) {
+  /** Until it is registered, a script of the page may say which worker. @param {string|URL|ServiceWorkerRegistration} [given] @param {string} [scope] */
+  use(given, scope) {
+    this.#scope ??= scope;
     if (!given) return;
     if (this.#foreign === null) this.#given ??= given;
     if (scriptOf(this.#given) === scriptOf(given)) return;
@@ -30,7 +33,7 @@ export class Push {
     this.#key = key;
     this.#foreign = Boolean(this.#given);
     this.#given ??= this.#base.origin === location.origin ? new URL("sw.js", this.#base) : "/tocsin/sw.js";
-    this.#registration = await registered(this.#given);
+    this.#registration = await registered(this.#given, this.#scope);
   }
 
   get isReady() { return Boolean(this.#registration); }
@@ -46,7 +49,7 @@ export class Push {
 
   /** @param {boolean} [fresh]  never the one there is */
   async subscription(fresh) {
-    await active(this.#registration);
+    await ready(this.#registration);
     const { pushManager } = this.#registration;
     const current = await pushManager.getSubscription();
     if (current && !fresh && isMadeWith(current, this.#key)) return current;
@@ -66,39 +69,6 @@ export class Push {
   async giveUp(subscription) {
     await inTime(() => subscription.unsubscribe()).catch(() => null);
     return !(await this.current());
-  }
-}
-
-/**
- * A subscription needs an active worker; `navigator.serviceWorker.ready` would wait for ever on a page outside its scope.
- * @param {ServiceWorkerRegistration} registration
- */
-function active(registration) {
-  const worker = registration.installing ?? registration.waiting;
-  if (registration.active || !worker) return null;
-  return new Promise((resolve, reject) => {
-    worker.addEventListener("statechange", () => {
-      if (worker.state === "activated") resolve();
-      if (worker.state === "redundant") reject(new Error("The service worker could not be installed."));
-    });
-  });
-}
-
-const scriptOf = (given) =>
-  given.scope ? (given.installing ?? given.waiting ?? given.active)?.scriptURL : new URL(given, location.href).href;
-
-async function registered(given) {
-  if (given.scope) return given;
-  const url = scriptOf(given);
-  const scope = new URL(".", url).href;
-  try {
-    // A site that requires Trusted Types gives one of its own, which has to arrive as it is.
-    return await navigator.serviceWorker.register(given.toJSON ? given : url, { scope, updateViaCache: "none" });
-  } catch (error) {
-    // Offline, or the script is out of reach for a moment: the worker of the last visit still does.
-    const had = await navigator.serviceWorker.getRegistration(scope);
-    if (had?.scope === scope) return had;
-    throw error;
   }
 }
 

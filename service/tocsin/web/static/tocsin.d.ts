@@ -91,6 +91,8 @@ export interface ConnectOptions {
    * `/tocsin/sw.js` on another origin. Rejects where the page is connected with another one.
    */
   serviceWorker?: string | URL | { toJSON(): string } | ServiceWorkerRegistration;
+  /** Of a worker that nobody has registered yet; by default the folder of its script. */
+  scope?: string;
   /** Words of the elements that go before ours, by their keys (`assets/words-en.json`). */
   texts?: Record<string, string>;
   /** BCP 47: the elements' language, unless an element has a `lang` of its own. */

@@ -3,7 +3,8 @@ import { ROOT } from "./browser.js";
 import { request } from "./request.js";
 
 const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
-const OURS = ["en", "ar"];
+// As they are served in the SDK, each with a tag of what it says.
+const OURS = { en: "words-en.json", ar: "words-ar.json" };
 const files = new Map();
 
 function file(url) {
@@ -18,7 +19,7 @@ function file(url) {
 /** The language of an element: its own, the one asked for in `connect`, the page's, the site's. */
 export function languageOf(element, tocsin) {
   const wanted = [element.lang, tocsin?.language, element.closest("[lang]")?.lang, tocsin?.site?.language];
-  const chosen = wanted.find((language) => language && (language === tocsin?.language || OURS.includes(base(language))));
+  const chosen = wanted.find((language) => language && (language === tocsin?.language || base(language) in OURS));
   return chosen || "en";
 }
 
@@ -27,11 +28,12 @@ const base = (language) => language.toLowerCase().split("-")[0];
 /**
  * @param {string} language  BCP 47; English words where we have none, so that a site may give its own
  * @param {{base?: URL, texts?: Record<string, string>}} [tocsin]
- * @param {string[]} [names]  of the files
+ * @param {string[]} [more]  files of words, beside those of all
  */
-export async function words(language, { base: service = ROOT, texts } = {}, names = ["words"]) {
-  const ours = OURS.includes(base(language)) ? base(language) : "en";
-  const all = Object.assign({}, ...(await Promise.all(names.map((name) => file(new URL(`assets/${name}-${ours}.json`, service).href)))), texts);
+export async function words(language, { base: service = ROOT, texts } = {}, more = []) {
+  const ours = base(language) in OURS ? base(language) : "en";
+  const names = [OURS[ours], ...more.map((name) => `${name}-${ours}.json`)];
+  const all = Object.assign({}, ...(await Promise.all(names.map((name) => file(new URL(`assets/${name}`, service).href)))), texts);
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
 

@@ -110,20 +110,37 @@ self.addEventListener("pushsubscriptionchange", (event) => {
   }));
 });
 
+// What pages, and we ourselves, have to say to us.
+const TOLD = {
+  receipts: sendReceipts,
+  visit: visited,
+  // Only where Tocsin is in a worker does anything answer a page, which would not say otherwise that alerts are on.
+  here: async ({ tocsin }, port) => port.postMessage({ tocsin }),
+  "take over": takeOver,
+};
+
 self.addEventListener("message", (event) => {
-  const word = event.data?.tocsin;
-  if (word !== "receipts" && word !== "visit") return;
+  const work = TOLD[event.data?.tocsin];
+  if (!work) return;
   event.stopImmediatePropagation();
-  if (word === "visit") event.waitUntil(visited());
-  event.waitUntil(sendReceipts());
+  event.waitUntil(work(event.data, event.ports[0]));
 });
 
-async function visited() {
+/** The page knows what the site offers: it has just asked. */
+async function visited({ site }) {
+  if (site) await keep(SITE, site);
   if (!(await keptRecord())) await forgetAll();
-  await freshSite().catch(() => null);
+  await sendReceipts();
 }
 
-// Whether a newsroom's worker waits for its turn is for the newsroom to say.
+/** Said by a page to a worker that waits while one without Tocsin is active. */
+async function takeOver({ tocsin }, port) {
+  if (self.tocsinWaits) return;
+  port.postMessage({ tocsin });
+  await self.skipWaiting();
+}
+
+// Else whether a newsroom's worker waits for its turn is for the newsroom to say.
 self.addEventListener("install", (event) => {
   const site = freshSite().catch(() => null);
   if (ALONE) event.waitUntil(Promise.all([self.skipWaiting(), site]));
