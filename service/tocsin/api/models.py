@@ -101,6 +101,7 @@ class Site(Strict):
     limits: Limits
     receipts: Keeping = Field(description="what is kept of what browsers tell of notifications")
     consent: ConsentText | None = Field(description="what readers are asked to agree to; null where nothing is asked")
+    privacy_url: str | None = Field(description="the newsroom's privacy policy")
 
 
 class TestPushed(Strict):
