@@ -94,7 +94,13 @@ class ConsentText(Strict):
 class Site(Strict):
     name: str
     language: SiteLanguage = Field(description="of the site's own pages and words")
+    languages: tuple[str, ...] = Field(
+        description="that alerts of the last 30 days were marked with, primary subtags", examples=[["ar", "en"]]
+    )
     application_server_key: str
+    application_server_keys: tuple[str, ...] = Field(
+        description="all in force, the present one first: a browser that subscribed with any of them is this site's"
+    )
     topics: tuple[SiteTopic, ...]
     levels: tuple[Level, ...]
     default_preferences: Preferences

@@ -40,7 +40,9 @@ async def site(call: Call[BaseModel]) -> web.Response:
     described = Site(
         name=services.settings.site_name,
         application_server_key=services.application_server.public_key,
+        application_server_keys=tuple(key.public_key for key in services.keys.all.values()),
         language=services.settings.language,
+        languages=await services.frequency.languages(),
         topics=await _topics(call),
         levels=tuple(Level),
         default_preferences=await services.store.topics.default_preferences(),

@@ -41,9 +41,9 @@ export async function worker(base, given) {
   }
 }
 
-/** @param {PushSubscription} subscription @param {string} key  base64url */
-export function isMadeWith(subscription, key) {
-  return [undefined, key].includes(keyOf(subscription));
+/** @param {PushSubscription} subscription @param {string[]} keys  base64url */
+export function isMadeWith(subscription, keys) {
+  return [undefined, ...keys].includes(keyOf(subscription));
 }
 
 /** The key that it was made with, where the browser tells: a page that is open since before a rotation has the old one. */
@@ -59,7 +59,7 @@ export async function pushSubscription(registration, key, fresh) {
   await active(registration);
   const { pushManager } = registration;
   const current = await pushManager.getSubscription();
-  if (current && !fresh && isMadeWith(current, key)) return current;
+  if (current && !fresh && isMadeWith(current, [key])) return current;
   // With another key, subscribe() would throw InvalidStateError.
   await current?.unsubscribe();
   return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });

@@ -1,6 +1,6 @@
 // A page's side of a Web Push subscription.
 import { Account } from "./account.js";
-import { canPush, isAppleTouch, isMadeWith, locked, pushSubscription, ROOT, worker } from "./browser.js";
+import { canPush, isAppleTouch, isMadeWith, keyOf, locked, pushSubscription, ROOT, worker } from "./browser.js";
 import { stillOffered, together } from "./preferences.js";
 import { request } from "./request.js";
 
@@ -126,10 +126,10 @@ export class Tocsin extends EventTarget {
       const old = await this.#known();
       if (Notification.permission !== "granted" || !(had || old)) return this.#become("unsubscribed");
       // Another provider's subscription in the site's own worker is not ours to end.
-      if (!old && this.#foreign && !isMadeWith(had, this.site.application_server_key)) return this.#become("unsubscribed");
+      if (!old && this.#foreign && !isMadeWith(had, this.site.application_server_keys)) return this.#become("unsubscribed");
       try {
         this.problem = null;
-        await this.#heal(old);
+        await this.#heal(old ?? (await this.#recalled(had)));
       } catch (error) {
         this.problem = error;
         return this.#become(had ? "subscribed" : "unsubscribed");
@@ -143,6 +143,18 @@ export class Tocsin extends EventTarget {
     if (this.#state !== "subscribed") return;
     const before = JSON.stringify(this.preferences);
     if ((await this.#known()) && JSON.stringify(this.preferences) !== before) this.#become("subscribed");
+  }
+
+  // One that came from another provider, or whose record was lost, has its preferences at the service: known by the key
+  // that it has, it takes them along to the present one.
+  async #recalled(had) {
+    if (!this.site.application_server_keys.slice(1).includes(keyOf(had))) return null;
+    try {
+      await this.#account.register(had, { preferences: {}, old: null }, this.site);
+    } catch (error) {
+      if (error.status !== 409) throw error;
+    }
+    return this.#account.record;
   }
 
   // Browsers drop and renew subscriptions without a word, and sites change keys: each visit puts it right.
