@@ -43,14 +43,12 @@ class DeriveHook(BuildHookInterface):  # type: ignore[type-arg]
 
 def build(source: Path, library: Path) -> str | None:
     """Makes the library; gives why there is none."""
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-    if not shutil.which(compiler[0]):
-        compiler = ["cc"]
-    if not shutil.which(compiler[0]):
+    compiler = _compiler()
+    if compiler is None:
         return "there is no C compiler"
     with tempfile.TemporaryDirectory(dir=library.parent, prefix=".build-") as folder:
         made = Path(folder) / library.name
-        command = [compiler[0], *FLAGS, str(source), "-o", str(made), "-lcrypto"]
+        command = [compiler, *FLAGS, str(source), "-o", str(made), "-lcrypto"]
         try:
             ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -58,4 +56,16 @@ def build(source: Path, library: Path) -> str | None:
         if ran.returncode:
             return (ran.stderr.strip().splitlines() or ["the compiler failed"])[0]
         made.replace(library)
+    return None
+
+
+def _compiler() -> str | None:
+    """The first that is there: what CC says, what Python was built with, cc."""
+    for words in (os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc"):
+        try:
+            named = shlex.split(words or "")[:1]
+        except ValueError:  # a quotation mark without its other
+            continue
+        if named and shutil.which(named[0]):
+            return named[0]
     return None

@@ -7,6 +7,7 @@ from api_served import Reply, Served, assert_problem, bearer, changed, serve, su
 
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.subscriptions import Address
+from tocsin.push.prekeys import ENTRY_SIZE
 from tocsin.settings import Settings, load
 from tocsin.simulator.client import SimulatorClient
 
@@ -46,6 +47,19 @@ async def test_preferences_go_over_and_the_old_one_ends(
     again = await api.register(new, replaces=named(old))
     assert (again.status, again.json) == (200, reply.json)
     assert sum((await api.store.numbers.counts()).values()) == 1
+
+
+async def test_the_keys_made_ahead_for_the_old_one_go_with_it(api: Served, simulator: SimulatorClient) -> None:
+    old = (await api.register(await a_browser(api, simulator))).json
+    prekeys = api.services.prekeys
+    leave = await prekeys.claim("fcm.0")
+    assert leave
+    assert await prekeys.put(leave, [{0: b"x" * ENTRY_SIZE}] * prekeys.layers)
+    assert await prekeys.held(Address("fcm", 0)) == prekeys.layers
+
+    await api.register(await a_browser(api, simulator, "mozilla"), replaces=named(old))
+
+    assert await prekeys.held(Address("fcm", 0)) == 0
 
 
 async def test_preferences_that_come_with_it_change_what_is_carried(api: Served, simulator: SimulatorClient) -> None:

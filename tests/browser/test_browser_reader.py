@@ -27,6 +27,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "-dark": {"viewport": WIDE, "color_scheme": "dark"},
     "-phone": {"viewport": PHONE, "is_mobile": True, "has_touch": True},
     "-phone-dark": {"viewport": PHONE, "is_mobile": True, "has_touch": True, "color_scheme": "dark"},
+    "-small": {"viewport": {"width": 320, "height": 568}, "is_mobile": True, "has_touch": True},
+    "-forced": {"viewport": WIDE, "forced_colors": "active"},
 }
 
 
@@ -98,7 +100,16 @@ async def assert_usable_by_all(page: Page) -> None:
     assert faults == []
 
 
-SEEN = [*(("en", look) for look in LOOKS), ("ar", ""), ("ar", "-phone")]
+# What a finger is to hit, outside of running text; those that are lower than Apple's and Google's least, 44 px.
+LOW = """() => {
+  const roots = [document, ...[...document.querySelectorAll("main *")].map((one) => one.shadowRoot).filter(Boolean)];
+  const targets = "button, select, summary, label, nav a, .row a, input:not([type=radio], [type=checkbox])";
+  const all = roots.flatMap((root) => [...root.querySelectorAll(targets)]);
+  const seen = all.filter((one) => one.checkVisibility({ visibilityProperty: true }));
+  return seen.filter((one) => one.getBoundingClientRect().height < 44).map((one) => one.outerHTML);
+}"""
+
+SEEN = [*(("en", look) for look in LOOKS), ("ar", ""), ("ar", "-phone"), ("ar", "-small")]
 
 
 @pytest.mark.parametrize(("scene", "look"), SEEN, indirect=["scene"])
@@ -109,7 +120,9 @@ async def test_axe_finds_no_fault_and_nothing_sticks_out(
         for subscribed in (False, True):
             async with visited(scene, browser, path, subscribed, **LOOKS[look]) as page:
                 await assert_usable_by_all(page)
-                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+                width = LOOKS[look]["viewport"]["width"]
+                assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+                assert await page.evaluate(LOW) == []
                 if pictures and subscribed == (name == "preferences"):
                     await keep(page, pictures, name, look, scene.language)
                     if subscribed and look == "" and scene.language == "en":
@@ -151,9 +164,23 @@ async def test_a_visitor_sees_the_latest_alerts_and_what_they_would_get(scene: S
         latest = page.get_by_role("region", name="The latest alerts")
         await expect(latest.get_by_role("link").first).to_have_text("Ceasefire signed in Geneva")
         await expect(latest.get_by_role("listitem")).to_have_count(6)
+        await expect(page.locator("#example-title")).to_have_text("Ceasefire signed in Geneva")
         await page.get_by_role("button", name="Show earlier alerts").click()
         await expect(latest.get_by_role("listitem")).to_have_count(8)
         await expect(page.get_by_role("link", name="Opera house reopens after seven years")).to_be_focused()
+
+
+@english
+async def test_in_a_quiet_week_a_visitor_still_sees_what_they_would_get(scene: Scene, browser: Browser) -> None:
+    async with AsyncExitStack() as stack:
+        context = await scene.visitor(browser, False)
+        stack.push_async_callback(context.close)
+        await context.route("**/v1/alerts/recent", lambda route: route.fulfill(json={"alerts": []}))
+        page = await context.new_page()
+        await page.goto(f"{scene.url}/")
+        await expect(page.get_by_text("A quiet week")).to_be_visible()
+        await expect(page.get_by_text("Here stands the headline")).to_be_visible()
+        await assert_usable_by_all(page)
 
 
 @english

@@ -31,6 +31,7 @@ from tocsin.store.store import Store
 from tocsin_workers.begin import begin
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_run import ShardRun
+from tocsin_workers.work import Work
 
 READERS = int(os.environ.get("READERS", "3000"))
 SITE_ZONE = "Europe/London"
@@ -157,7 +158,7 @@ async def planned(runtime: Runtime, alert: Alert) -> dict[Address, tuple[str, st
         claim = await store.runs.claim([alert.queue], [(alert.id, name) for name in left if not left[name]])
         assert isinstance(claim, Claim)
         left[claim.push_service].discard(claim.shard)
-        await ShardRun(runtime, claim, alert).work()
+        await Work(runtime, ShardRun(runtime, claim, alert)).work()
     marks = {}
     accounts = await store.ledgers.accounts(alert.id, bounds)
     for service, shards in accounts.items():

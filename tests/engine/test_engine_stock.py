@@ -20,7 +20,7 @@ from tocsin.store.prekeys import Prekeys
 from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
 from tocsin_workers import prekeys as module
-from tocsin_workers.keyring import Keyrings
+from tocsin_workers.keyring import Keyrings, Wanted
 from tocsin_workers.prekeys import Stock
 
 SHARD, COUNT, LAYERS = "fcm.0", 60, 2
@@ -62,7 +62,7 @@ class Keeper:
         """How many of these readers' messages have a key that was made ahead."""
         records = await self.store.subscriptions.records(SHARD)
         ring, before = self.keyrings.empty(), self.counts.used
-        await self.keyrings.take(ring, SHARD, list(slots))
+        await self.keyrings.take([Wanted(ring, SHARD, list(slots))])
         keys = {ring.key(slot, Record.unpack(records[slot]), clock.now()) for slot in slots}
         assert len(keys) == len(slots)
         return self.counts.used - before

@@ -94,6 +94,18 @@ def test_a_point_that_is_refused_leaves_no_error_to_tls(native: Native) -> None:
         tls.do_handshake()
 
 
+def test_where_the_library_fails_the_message_has_a_key_all_the_same(
+    native: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> int:
+        return 2
+
+    monkeypatch.setattr(native, "_derive", fails)
+    with pytest.raises(RuntimeError):
+        native.derive(P256DH, AUTH)
+    assert len(b"".join(derive(P256DH, AUTH))) == 86 + 16 + 12
+
+
 def test_it_leaks_nothing(native: Native) -> None:
     statm = Path("/proc/self/statm")
     if not statm.is_file():

@@ -5,10 +5,10 @@ So a test may stop a worker between any two commands, let another overtake it, k
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -29,12 +29,13 @@ from tocsin.store.store import Store
 from tocsin.store.windows import Windows
 from tocsin_workers.begin import begin
 from tocsin_workers.close import close_if_done
-from tocsin_workers.keyring import Keyring
+from tocsin_workers.keyring import Keyring, Wanted
 from tocsin_workers.letters import Letter, Letters, Message
 from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
 from tocsin_workers.shard_run import ShardRun
 from tocsin_workers.shard_work import ShardWork
+from tocsin_workers.work import Work
 
 
 def an_application_server() -> ApplicationServer:
@@ -212,8 +213,9 @@ class NoKeyrings:
     def empty(self) -> Keyring:
         return Keyring(None)
 
-    async def take(self, keyring: Keyring, _: str, slots: Sequence[int]) -> None:
-        keyring.add(slots, {}, None)
+    async def take(self, wanted: Sequence[Wanted]) -> None:
+        for each in wanted:
+            each.keyring.add(each.slots, {}, None)
 
 
 @dataclass
@@ -241,45 +243,48 @@ class PlayedRuntime:
 
 
 class _Noting:
-    """Remembers whose each envelope is."""
+    """Remembers whose each envelope is, by the keys that its shard has in hand."""
 
     def __init__(self, runtime: "PlayedRuntime") -> None:
         self._letters = Letters(runtime.application_server, runtime.settings)
-        self.slots: dict[Envelope, int] = {}
+        self.places: dict[Envelope, tuple[Keyring, int]] = {}
 
     def message(self, *words: Any) -> Message:
         return self._letters.message(*words)
 
-    def write(self, *words: Any) -> Letter | Mark:
-        letter: Letter | Mark = self._letters.write(*words)
+    def write(self, slot: int, packed: bytes, message: Message, now: datetime, keyring: Keyring) -> Letter | Mark:
+        letter = self._letters.write(slot, packed, message, now, keyring)
         if isinstance(letter, Letter):
-            self.slots[letter.envelope] = letter.slot
+            self.places[letter.envelope] = keyring, slot
         return letter
 
 
 @dataclass
 class Sent:
-    """Requests that are out: by slot the alerts in each, and the answer that it gets."""
+    """Requests of a shard that are out: by slot the alerts in each, and the answer that it gets."""
 
     claim: Claim
-    alerts: dict[int, tuple[str, ...]]
-    answers: dict[int, int]
+    alerts: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    answers: dict[int, int] = field(default_factory=dict)
+
+
+Out = dict[str, Sent]
+"""What is out, by shard."""
 
 
 class Worker:
-    """One at a time: a claim, its shard, and the end. `sends` is told when requests go out."""
+    """One at a time: a claim, its shard and those beside it, and the end. `sends` is told when requests go out."""
 
     def __init__(
         self,
         runtime: PlayedRuntime,
         queues: Sequence[str],
         statuses: Iterator[int],
-        sends: Callable[["Worker", Sent], Coroutine[Any, Any, None]],
+        sends: Callable[["Worker", Out], Coroutine[Any, Any, None]],
         look: Look,
     ) -> None:
         self.turns = Turns()
-        self.claim: Claim | None = None
-        self.out: Sent | None = None
+        self.out: Out = {}
         self.found_nothing = False
         self.runtime = runtime
         runtime.sender, runtime.letters = self, _Noting(runtime)
@@ -287,7 +292,7 @@ class Worker:
         self._queues = queues
         self._statuses = statuses
         self._sends = sends
-        self._work: ShardWork
+        self._at: Work
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -303,7 +308,7 @@ class Worker:
         await self.turns.give(self._task)
         self.turns.lose_answer = False
         if self._task.done():
-            task, self._task, self.claim = self._task, None, None
+            task, self._task = self._task, None
             task.result()
         return at
 
@@ -311,7 +316,7 @@ class Worker:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._task, self.claim, self.out = None, None, None
+        self._task, self.out = None, {}
 
     async def _run(self) -> None:
         """What `deliver` does for one claim."""
@@ -322,23 +327,28 @@ class Worker:
             if isinstance(found, Unbegun):
                 await begin(runtime, found.alert_id)
             elif found is not None:
-                self.claim = found
-                self._work = (
+                first: ShardWork = (
                     RoundRun(runtime, found)
                     if found.is_round
                     else ShardRun(runtime, found, await runtime.alert(found.alert_id))
                 )
-                if await self._work.work() and not found.is_round:
+                self._at = Work(runtime, first)
+                if await self._at.work() and not found.is_round:
                     await close_if_done(runtime, found.alert_id)
 
     async def send(self, envelopes: Sequence[Envelope], _: object = None) -> list[Answer]:
         """As a Sender does; the answers are awaited for a turn."""
-        assert self.claim is not None
-        slots = [self.runtime.letters.slots[envelope] for envelope in envelopes]
-        assert not [slot for slot, times in Counter(slots).items() if times > 1]
-        alerts = {slot: self._work._served(slot) or self._work._book.waiting[slot] for slot in slots}
-        self.out = Sent(self.claim, alerts, {slot: next(self._statuses) for slot in slots})
+        works = {work.keyring: work for work in self._at.hand.works}
+        places = [self.runtime.letters.places[envelope] for envelope in envelopes]
+        assert len(set(places)) == len(places)
+        self.out, answers = {}, []
+        for keyring, slot in places:
+            work = works[keyring]
+            sent = self.out.setdefault(work.claim.shard, Sent(work.claim))
+            sent.alerts[slot] = work.served(slot) or work.book.waiting[slot]
+            sent.answers[slot] = next(self._statuses)
+            answers.append(sent.answers[slot])
         await self._sends(self, self.out)
         if envelopes:
             await self.turns.wait("answers")
-        return [Answer(self.out.answers[slot], seconds=0.01) for slot in slots]
+        return [Answer(status, seconds=0.01) for status in answers]

@@ -23,6 +23,7 @@ from tocsin.store.client import SOCKET_TIMEOUT, Server
 from tocsin.store.health import clock_skew, durability_fault
 from tocsin.store.rates import Rates
 from tocsin.store.store import Store
+from town import free_port
 
 KEY = "k" * 16
 MOST_SECONDS = 30.0
@@ -163,12 +164,15 @@ async def test_durability(store: Store, servers: Settings) -> None:
 
 
 async def test_a_cluster_is_told_of(tmp_path: Path) -> None:
-    node = Node(tmp_path / "node", "--cluster-enabled", "yes")
-    await node.start()
-    server = Server(node.url)
-    fault = await durability_fault(server)
-    await server.close()
-    node.kill()
+    # Its own bus port would be 10,000 above, which there may not be.
+    node = Node(tmp_path / "node", "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    try:
+        await node.start()
+        server = Server(node.url)
+        fault = await durability_fault(server)
+        await server.close()
+    finally:
+        node.kill()
     assert fault is not None
     assert "is a node of a cluster" in fault
 

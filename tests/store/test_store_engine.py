@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from store_hands import ALL, NOW_MS, PAST
 from store_sound import NONE_KEPT, SPORT, WORLD, assert_sound
-from store_workers import PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace
+from store_workers import Out, PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace
 
 from samples import a_subscription, an_alert
 from tocsin import clock
@@ -30,7 +30,7 @@ from tocsin.domain.deliveries import OUTCOMES, SKIPPED, UNFINISHED, Ledger, Mark
 from tocsin.domain.errors import Conflict
 from tocsin.domain.hours import DailyCap, QuietHours
 from tocsin.domain.preferences import Preferences
-from tocsin.domain.subscriptions import Address, Subscription
+from tocsin.domain.subscriptions import SHARD_SIZE, Address, Subscription
 from tocsin.publishing import Publishing
 from tocsin.settings import Settings, load
 from tocsin.store.alerts import PREFIX
@@ -38,7 +38,7 @@ from tocsin.store.client import Argument
 from tocsin.store.runs import ROUND, Claim
 from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
-from tocsin_workers import patience, shard_work
+from tocsin_workers import patience, work
 from tocsin_workers.close import close_if_done, settle_deferred
 from tocsin_workers.mend import find_deferred
 
@@ -46,7 +46,7 @@ T = TypeVar("T")
 Part = tuple[str, str, int]  # an alert, a shard and a slot
 
 WORKERS, MOST_ALERTS, CAP = 3, 5, 1
-SHARDS = ("fcm.0", "apple.0")
+SHARDS = ("fcm.0", "fcm.1", "apple.0")
 HOSTS = {"fcm": "fcm.googleapis.com", "apple": "web.push.apple.com"}
 SERVER = an_application_server()
 SETTLED = {*(mark for marks in OUTCOMES.values() for mark in marks), *SKIPPED.values(), Mark.NOBODY, Mark.OUTSIDE}
@@ -91,7 +91,7 @@ class Engine(RuleBasedStateMachine):
         self.is_sound = True
         self.alerts: list[Alert] = []
         self.readers: list[Reader] = []
-        self.tried: dict[int, int] = {}  # when a worker looked at its recipients
+        self.tried: dict[tuple[int, str], int] = {}  # when a worker looked at its recipients in a shard
         self.gone: set[bytes] = set()  # whom a push service called gone
         self.accepted: Counter[Part] = Counter()
         self.unrecorded: Counter[Part] = Counter()
@@ -113,7 +113,7 @@ class Engine(RuleBasedStateMachine):
     def open(self, recheck: bool) -> None:
         """With `recheck` a worker looks again right before its requests, as it does when the store was slow."""
         self.recheck = recheck
-        self.patch.setattr(shard_work, "_CHECK_HOLDS_SECONDS", -1.0 if recheck else 3_600.0)
+        self.patch.setattr(work, "_CHECK_HOLDS_SECONDS", -1.0 if recheck else 3_600.0)
         self.patch.setattr(patience, "_PAUSE_SECONDS", 0.0)
         now = clock.now
         self.patch.setattr(clock, "now", lambda: now() + self.passed)
@@ -126,7 +126,12 @@ class Engine(RuleBasedStateMachine):
         silent: Any = Silent()
         self.publishing = Publishing(self.store, silent, self.settings, silent)
         self.workers = [self._worker(number) for number in range(WORKERS)]
-        for name, wish in zip("abcde", (0, 1, 1, 2, 3), strict=True):
+        for name, wish in zip("abc", (0, 1, 2), strict=True):
+            await self._register("fcm", name, wish)
+        # The next are in another shard, as if those between had left just now.
+        await self.store.server.redis.set("{numbers:fcm}:next", SHARD_SIZE)
+        await self.store.server.redis.zadd("{numbers:fcm}:freed", dict.fromkeys(map(str, range(3, SHARD_SIZE)), NOW_MS))
+        for name, wish in zip("de", (1, 3), strict=True):
             await self._register("fcm", name, wish)
         await self._register("apple", "f", 3)
         for level in ("flash", "update"):
@@ -134,7 +139,7 @@ class Engine(RuleBasedStateMachine):
 
     def _worker(self, number: int) -> Worker:
         store = Store(self.settings)
-        store.runs.grace_ms = 0
+        store.runs.grace_ms, store.runs.part = 0, 1
         at_free_pace(store)
         runtime = PlayedRuntime(self.settings, store, SERVER)
 
@@ -178,7 +183,7 @@ class Engine(RuleBasedStateMachine):
     async def _go_until_requests_are_out(self, worker: Worker) -> None:
         for _ in range(60):
             await self._go(worker, 1)
-            if worker.out is not None:
+            if worker.out:
                 break
 
     @rule(which=some_worker)
@@ -199,12 +204,19 @@ class Engine(RuleBasedStateMachine):
 
     def _lost(self, worker: Worker) -> None:
         """What this worker sent will not be recorded."""
-        if worker.out is not None:
-            for slot, alert_ids in worker.out.alerts.items():
-                self.unrecorded.update((alert_id, worker.out.claim.shard, slot) for alert_id in alert_ids)
-            worker.out = None
+        for shard in list(worker.out):
+            self._lost_of(worker, shard)
 
-    async def _sends(self, _: Worker, sent: Sent) -> None:
+    def _lost_of(self, worker: Worker, shard: str) -> None:
+        if sent := worker.out.pop(shard, None):
+            for slot, alert_ids in sent.alerts.items():
+                self.unrecorded.update((alert_id, shard, slot) for alert_id in alert_ids)
+
+    async def _sends(self, _: Worker, out: Out) -> None:
+        for sent in out.values():
+            await self._sends_of_shard(sent)
+
+    async def _sends_of_shard(self, sent: Sent) -> None:
         holds = await self._holds(sent.claim)
         assert holds or not self.recheck, "a request for a shard that is not ours"
         for slot, alert_ids in sent.alerts.items():
@@ -223,7 +235,7 @@ class Engine(RuleBasedStateMachine):
         waits = (Mark.DEFERRED,) if sent.claim.is_round else UNFINISHED
         assert not holds or mark in waits, f"a request to one who is {mark.name}"
         reader = self._reader(address)
-        tried = next(at for number, at in self.tried.items() if self.workers[number].out is sent)
+        tried = next(at for (number, shard), at in self.tried.items() if self.workers[number].out.get(shard) is sent)
         if reader.here and reader.changed < tried:
             audience = status.alert.audience(self.settings.time_zone)
             assert decide(audience, reader.preferences, clock.now()).verdict is Verdict.SEND
@@ -245,17 +257,17 @@ class Engine(RuleBasedStateMachine):
         """Notes what a script does."""
         worker = self.workers[number]
         if script == "try_window":
-            self.tried[number] = self.step
+            self.tried[number, keys[0][1:].partition("}")[0]] = self.step
         if script != "write_window":
             return lambda _: None
         shard, taken = keys[0][1:].partition("}")[0], await self.store.server.redis.hgetall(keys[5])
 
         def written(result: Any) -> None:
             if result is None:
-                self._lost(worker)
+                self._lost_of(worker, shard)
                 return
-            out, worker.out = worker.out, None
-            for slot, status in out.answers.items() if out else ():
+            sent = worker.out.pop(shard, None)
+            for slot, status in sent.answers.items() if sent else ():
                 if (day := taken.get(str(slot).encode())) and 200 <= status < 300:
                     self.spent[shard, slot, int(day)] += 1
 

@@ -15,6 +15,7 @@ from tocsin.domain.progress import Progress, ShardAccount, Times
 from tocsin.domain.subscriptions import SHARD_SIZE, Address
 from tocsin.store import ledgers
 from tocsin.store.ledgers import Retry
+from tocsin.store.runs import Claim
 from tocsin.store.shards import PERSONAL
 from tocsin.store.store import Store
 
@@ -210,6 +211,21 @@ async def test_a_claim_that_tried_nothing_dies_alone(store: Store) -> None:
     await lapse(store, claim)
     found = await take_up(store, (await next_claim(store)))  # type: ignore[arg-type]
     assert (found.kept.trying, found.kept.deaths) == ((), 0)
+
+
+async def test_a_claim_that_did_not_come_to_a_window_again_counts_no_death(store: Store) -> None:
+    """It died of something else: of the window of another shard that it had in hand, perhaps."""
+    alert = await begin(store, {"fcm": 1_000})
+    worker = await hand(store, alert)
+    claim: Claim | None = worker.claim
+    assert await worker.read([5, 3]) is not None
+    for _ in range(3):
+        assert claim is not None
+        await lapse(store, claim)
+        claim = await next_claim(store)
+        assert claim is not None
+        found = await take_up(store, claim)
+        assert (found.kept.trying, found.kept.deaths) == ((5, 3), 1)
 
 
 async def test_the_gone_go_into_quarantine_with_the_write_that_says_so(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from store_hands import ALL, PAST, begin_run
 from store_sound import NONE_KEPT, NOW_MS
-from store_workers import PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace, nothing
+from store_workers import Out, PlayedRuntime, Silent, Worker, an_application_server, at_free_pace, nothing
 
 from samples import a_subscription, an_alert
 from tocsin import clock
@@ -45,8 +45,9 @@ class Scene:
         self.requests: list[tuple[str, ...]] = []
         self._patch = patch
 
-    async def _sends(self, _: Worker, sent: Sent) -> None:
-        self.requests += sent.alerts.values()
+    async def _sends(self, _: Worker, out: Out) -> None:
+        for sent in out.values():
+            self.requests += sent.alerts.values()
 
     async def readers(self, cap: DailyCap | None = None) -> None:
         now = clock.now()

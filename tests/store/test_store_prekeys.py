@@ -59,7 +59,8 @@ async def live_on(server: Server) -> None:
 
 
 async def take(prekeys: Prekeys, *slots: int) -> dict[int, bytes]:
-    return dict((await prekeys.take(SHARD, slots)).entries)
+    (taken,) = await prekeys.take({SHARD: slots})
+    return dict(taken.entries)
 
 
 async def test_each_is_handed_out_once_from_the_first_layer_that_has_one(prekeys: Prekeys) -> None:
@@ -165,7 +166,7 @@ async def test_a_server_that_keeps_things_is_told_of(prekeys: Prekeys, server: S
 
 async def test_turned_off_nobody_is_asked(servers: Settings) -> None:
     prekeys = Prekeys("unix:///nowhere", layers=0)
-    assert not (await prekeys.take(SHARD, [1])).entries
+    assert not await take(prekeys, 1)
     await prekeys.close()
 
 
@@ -219,7 +220,7 @@ async def test_no_call_is_repeated(servers: Settings, server: Server, prekeys: P
         with pytest.raises(Unavailable):
             await lossy.put(leave, [{0: entry(2)}, {}])
         assert len(asked) == 1
-        assert not (await lossy.take(SHARD, [1])).entries
+        assert not await take(lossy, 1)
         assert len(asked) == 2
         await lossy.close()
     assert await take(prekeys, 0, 1) == {0: entry(2)}

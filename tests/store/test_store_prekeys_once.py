@@ -30,7 +30,7 @@ from tocsin.store.client import Argument
 from tocsin.store.prekeys import Prekeys
 from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
-from tocsin_workers.keyring import Keyring, Keyrings
+from tocsin_workers.keyring import Keyring, Keyrings, Wanted
 from tocsin_workers.prekeys import Stock
 
 SHARD, SLOTS, LAYERS = "fcm.0", 4, 2
@@ -151,7 +151,7 @@ class Once(RuleBasedStateMachine):
     def _take(self, node: int, slots: set[int]) -> None:
         self.prekeys[node]._asks_from = 0.0
         ring = self.keyrings[node].empty()
-        self.runner.run(self.keyrings[node].take(ring, SHARD, sorted(slots)))
+        self.runner.run(self.keyrings[node].take([Wanted(ring, SHARD, sorted(slots))]))
         self.rings.append((ring, sorted(slots)))
 
     def _use(self, which: int) -> None:

@@ -35,6 +35,7 @@ ASLEEP = WORLD.model_copy(update={"snoozed_until": NOW + timedelta(days=1)})
 
 # Scripts that a repeat does change something by, and why that is harmless.
 COUNTED_TWICE = {
+    "claim_beside": "as claim_shard",
     "claim_shard": "a second claim has no worker: its lease lapses, and the shard comes back with a later epoch",
     "reserve_number": "a second number is a reservation that nobody completes: it is taken back after a minute",
     "count_receipts": "receipts are no part of an account: a browser says them, and nobody can prove them",

@@ -28,7 +28,7 @@ from tocsin.clock import from_milliseconds, milliseconds
 from tocsin.domain.deliveries import Mark
 from tocsin.domain.queues import PRIORITY, STANDARD
 from tocsin.store.alerts import PAUSED
-from tocsin.store.runs import Go, Runs, Unbegun
+from tocsin.store.runs import Go, Release, Runs, Unbegun
 from tocsin.store.store import Store
 
 LEASE_MS = 30_000
@@ -378,3 +378,36 @@ async def test_who_holds_a_shard_of_a_paused_queue_may_go_on(store: Store) -> No
     assert (await store.runs.check(claim))[0] is Go.GO
     await store.runs.hand_back(claim)
     assert await store.runs.claim(ALL, ()) is None
+
+
+async def test_a_part_of_what_is_due_is_claimed_beside_a_shard(store: Store) -> None:
+    await begin(store, {"fcm": 21_000, "apple": 5_000})
+    first = await claimed(store, busy=())
+    while first.push_service != "fcm":
+        first = await claimed(store)
+
+    few = await store.runs.claim_beside(first, 3)
+    beside = await store.runs.claim_beside(first, 32)
+
+    assert (len(few), len(beside)) == (3, 4)  # of the 17 others that were due then, a quarter
+    shards = {claim.shard for claim in (first, *few, *beside)}
+    assert len(shards) == 8
+    assert {(claim.lane, claim.epoch, claim.bound) for claim in (*few, *beside)} == {(first.lane, 1, first.bound)}
+    assert (await store.runs.check_all([first, *few, *beside])).go is Go.GO
+    assert await store.runs.release([Release(claim) for claim in (first, *few)]) is False
+    assert (await store.runs.check_all([first, *beside])).lost == {first.shard}
+
+
+async def test_nothing_is_claimed_beside_what_is_paused_held_or_over(store: Store) -> None:
+    alert = await begin(store, {"fcm": 9_000})
+    first = await claimed(store)
+
+    await store.pace.hold("fcm", clock.now() + timedelta(minutes=1))
+    assert await store.runs.claim_beside(first, 5) == []
+    await unhold(store)
+    await store.server.redis.sadd(PAUSED, alert.queue)
+    assert await store.runs.claim_beside(first, 5) == []
+    await store.server.redis.delete(PAUSED)
+    assert len(await store.runs.claim_beside(first, 1)) == 1
+    await store.alerts.stop(alert.id, 0)
+    assert await store.runs.claim_beside(first, 5) == []

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from store_hands import ALL, store_ms
 from store_sound import Died, MortalServer
-from store_workers import PlayedRuntime, Sent, Worker, an_application_server, at_free_pace, nothing
+from store_workers import Out, PlayedRuntime, Worker, an_application_server, at_free_pace, nothing
 from test_store_repeats import everything
 
 from samples import an_alert
@@ -219,8 +219,9 @@ async def test_an_alert_at_work_goes_on_and_ends_with_an_exact_account(store: St
     await store.schema.migrate(silent)
     requests: list[int] = []
 
-    async def sends(_: Worker, sent: Sent) -> None:
-        requests.extend(sent.alerts)
+    async def sends(_: Worker, out: Out) -> None:
+        for sent in out.values():
+            requests.extend(sent.alerts)
 
     own = Store(servers)
     at_free_pace(own)

@@ -247,6 +247,7 @@ async def open_newsstand(
         for runner, address in zip(runners, (("127.0.0.1", port), ("127.0.0.1", site_port)), strict=True):
             await runner.setup()
             await web.TCPSite(runner, *address).start()
+        await application[SERVICES].setting_up  # until then the site has no topics
         newsstand = Newsstand(settings, application[SERVICES], site)
         yield newsstand
     finally:

@@ -29,7 +29,13 @@ PUSH_SERVICE = """(() => {
     endpoint,
     options: { userVisibleOnly: true, applicationServerKey: buffer(key) },
     toJSON: () => ({ endpoint, expirationTime: null, keys: { p256dh: "%(point)s", auth } }),
-    unsubscribe: async () => { change({ current: null }); return true; },
+    unsubscribe: async () => {
+      const { refuses } = read();
+      if (refuses === "hangs") await new Promise(() => null);
+      if (refuses === "rejects") throw new DOMException("", "NetworkError");
+      if (!refuses) change({ current: null });
+      return !refuses;
+    },
   });
   Object.assign(PushManager.prototype, {
     async getSubscription() {
@@ -42,6 +48,7 @@ PUSH_SERVICE = """(() => {
       const key = text(applicationServerKey);
       if (current && current.key !== key) throw new DOMException("another key", "InvalidStateError");
       if (current) return subscription(current);
+      if (read().outOfReach) await new Promise((resolve) => { self.reached = resolve; });
       const endpoint = `https://fcm.googleapis.com/send/%(name)s-${made}`;
       const next = { endpoint, auth: "AAAAAAAAAAAAAAAAAAAAAA", key };
       change({ current: next, made: made + 1 });

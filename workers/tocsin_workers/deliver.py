@@ -15,6 +15,7 @@ from tocsin_workers.permits import Lane
 from tocsin_workers.round_run import RoundRun
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_run import ShardRun
+from tocsin_workers.work import Work
 
 log = structlog.get_logger()
 
@@ -108,8 +109,8 @@ async def _work(runtime: Runtime, claim: Claim) -> None:
     """One shard. What goes wrong in it must not end the others' requests: its lease lapses, and it is tried again."""
     try:
         if claim.is_round:
-            await RoundRun(runtime, claim).work()
-        elif await ShardRun(runtime, claim, await runtime.alert(claim.alert_id)).work():
+            await Work(runtime, RoundRun(runtime, claim)).work()
+        elif await Work(runtime, ShardRun(runtime, claim, await runtime.alert(claim.alert_id))).work():
             await close_if_done(runtime, claim.alert_id)
     except Unavailable as error:
         log.warning("shard given up", alert=claim.alert_id, shard=claim.shard, error=error.detail)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.subscriptions import Record
@@ -42,6 +43,14 @@ class Keyring:
         return found or derive(record.p256dh, record.auth)
 
 
+class Wanted(NamedTuple):
+    """Keys that a shard will need."""
+
+    keyring: Keyring
+    shard: str
+    slots: Sequence[int]
+
+
 class Keyrings:
     """`counting` is told of each message whether it had a prekey, unless they are turned off."""
 
@@ -54,14 +63,16 @@ class Keyrings:
     def empty(self) -> Keyring:
         return Keyring(self._counting)
 
-    async def take(self, keyring: Keyring, shard: str, slots: Sequence[int]) -> None:
+    async def take(self, wanted: Sequence[Wanted]) -> None:
         """Whatever is wrong with the prekey server or the store, the answer is that there are none."""
-        taken = await self._prekeys.take(shard, slots)
-        seal = None
-        if taken.entries:
-            with suppress(Unavailable):
-                seal = await self.seal(taken.life)
-        keyring.add(slots, taken.entries, seal)
+        for each, taken in zip(
+            wanted, await self._prekeys.take({each.shard: each.slots for each in wanted}), strict=True
+        ):
+            seal = None
+            if taken.entries:
+                with suppress(Unavailable):
+                    seal = await self.seal(taken.life)
+            each.keyring.add(each.slots, taken.entries, seal)
 
     async def seal(self, life: bytes) -> Seal:
         """Of this life of the prekey server. Raises Unavailable when the store does not answer."""

@@ -17,7 +17,7 @@ from tocsin.domain.queues import STANDARD
 from tocsin.planning import Planner
 from tocsin.store.alerts import AlertStatus
 from tocsin.store.failures import UNREADABLE
-from tocsin.store.ledgers import Recipient
+from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import START_MS, Claim
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
@@ -40,23 +40,20 @@ class RoundRun(ShardWork):
         self._messages: dict[tuple[tuple[str, ...], str | None], Message] = {}
         self._serves: dict[int, tuple[str, ...]] = {}
 
-    async def _open(self) -> bool | None:
-        kept = await patiently(lambda: self._store.ledgers.begin(self._claim))
-        if kept is None:
-            return False
-        self._book = ShardBook(kept)
+    async def open(self, kept: Kept) -> bool:
+        self.book = ShardBook(kept)
         now = clock.now()
         statuses = await self._statuses()
         ids = [status.alert.id for status in statuses]
-        ledgers = await patiently(lambda: self._store.ledgers.ledgers(self._claim.shard, ids))
+        ledgers = await patiently(lambda: self._store.ledgers.ledgers(self.claim.shard, ids))
         for status in statuses:
             if ledger := ledgers.get(status.alert.id):
                 self._take_up(status, ledger, await self._had_before(status.alert), now)
-        self._book.forget_retries()
-        if self._book.is_changed and not await self._write():
+        self.book.forget_retries()
+        if self.book.is_changed and not await self.write():
             return False
         await self._look_ahead(kept.profile_numbers, now)
-        return None
+        return True
 
     async def _statuses(self) -> list[AlertStatus]:
         """The alerts for which anybody waits, newest first; one that is corrected is left to its follow-up."""
@@ -79,7 +76,7 @@ class RoundRun(ShardWork):
             return frozenset()
         chain = await patiently(partial(self._store.alerts.chain, alert.root))
         earlier = chain[: chain.index(alert.id)]
-        ledgers = await patiently(partial(self._store.ledgers.ledgers, self._claim.shard, earlier))
+        ledgers = await patiently(partial(self._store.ledgers.ledgers, self.claim.shard, earlier))
         return frozenset(slot for ledger in ledgers.values() for slot in ledger.slots(Mark.ACCEPTED))
 
     def _take_up(self, status: AlertStatus, ledger: Ledger, had_before: frozenset[int], now: datetime) -> None:
@@ -91,37 +88,37 @@ class RoundRun(ShardWork):
         self._alerts[alert.id] = _Waited(alert, status.began_at, ends_at, planner, had_before)
         rate = alert.draft.max_per_second
         if rate is not None and rate < (self.max_per_second or math.inf):
-            self.max_per_second, self._paced_as = rate, alert.id
+            self.max_per_second, self.paced_as = rate, alert.id
         over = None
         if status.state is AlertState.STOPPED:
             over = Mark.STOPPED
         elif ends_at <= now:
             over = Mark.EXPIRED
         for slot in ledger.slots(Mark.DEFERRED):
-            self._book.waiting[slot] = (*self._book.waiting.get(slot, ()), alert.id)
+            self.book.waiting[slot] = (*self.book.waiting.get(slot, ()), alert.id)
             if over is not None:
-                self._book.mark(slot, over, [alert.id])
+                self.book.mark(slot, over, [alert.id])
 
-    async def _heed(self) -> bool:
+    async def heed(self) -> bool:
         """A stop settles its readers; one that was corrected is left to its follow-up."""
-        ids = {alert_id for waiting in self._book.waiting.values() for alert_id in waiting}
+        ids = {alert_id for waiting in self.book.waiting.values() for alert_id in waiting}
         stands = await patiently(partial(self._store.alerts.stands, sorted(ids)))
         over = {alert_id for alert_id, stand in stands.items() if stand.is_stopped or stand.is_corrected}
-        for slot, waiting in list(self._book.waiting.items()):
+        for slot, waiting in list(self.book.waiting.items()):
             for alert_id in over.intersection(waiting):
                 if stands[alert_id].is_stopped:
-                    self._book.mark(slot, Mark.STOPPED, [alert_id])
+                    self.book.mark(slot, Mark.STOPPED, [alert_id])
                 else:
-                    self._book.leave_to_another(slot, alert_id)
+                    self.book.leave_to_another(slot, alert_id)
         return bool(over)
 
     async def _look_ahead(self, numbers: Sequence[int], now: datetime) -> None:
         """Who still has quiet hours need not be looked at in a window."""
-        await self._load({numbers[slot] for slot in self._book.waiting})
-        for slot, alert_ids in self._book.waiting.items():
+        await self._load({numbers[slot] for slot in self.book.waiting})
+        for slot, alert_ids in self.book.waiting.items():
             due = [self._asked_again(alert_id, numbers[slot], now) for alert_id in alert_ids]
             if None not in due:
-                self._book.not_before(slot, min(filter(None, due)))
+                self.book.not_before(slot, min(filter(None, due)))
 
     async def _load(self, numbers: set[int]) -> None:
         for waited in self._alerts.values():
@@ -137,21 +134,21 @@ class RoundRun(ShardWork):
         until = waited.planner.quiet_until(number, now)
         return None if until is None else min(until, waited.ends_at)
 
-    async def _letters_for(self, recipients: Sequence[Recipient]) -> list[Letter] | None:
+    async def letters_for(self, recipients: Sequence[Recipient]) -> list[Letter] | None:
         await self._load({recipient.profile_number for recipient in recipients})
         now = clock.now()
         ready = {each.slot: self._ready(each, now) for each in recipients}
         counted = {each.slot: self._counted(each, ready[each.slot], now) for each in recipients}
         capped = {slot: counts.limit for slot, counts in counted.items() if counts.limit is not None}
-        full = await patiently(partial(self._store.ledgers.take_caps, self._claim, capped)) if capped else set()
+        full = await patiently(partial(self._store.ledgers.take_caps, self.claim, capped)) if capped else set()
         if full is None:
             return None
-        self._book.took({slot: limit.day for slot, limit in capped.items() if slot not in full})
+        self.book.took({slot: limit.day for slot, limit in capped.items() if slot not in full})
         letters = []
         for each in recipients:
             serves = ready[each.slot]
             if each.slot in full:
-                self._book.mark(each.slot, Mark.TURNED_DAILY_CAP, counted[each.slot].alert_ids)
+                self.book.mark(each.slot, Mark.TURNED_DAILY_CAP, counted[each.slot].alert_ids)
                 serves = tuple(name for name in serves if name not in counted[each.slot].alert_ids)
             self._serves[each.slot] = serves
             if serves and (letter := self._letter(each, self._message(serves, each.profile_number), now)):
@@ -161,14 +158,14 @@ class RoundRun(ShardWork):
     def _ready(self, recipient: Recipient, now: datetime) -> tuple[str, ...]:
         """The alerts that go to this reader now, newest first; the others are settled, or wait on."""
         if recipient.packed is None:
-            self._book.mark(recipient.slot, Mark.OPTED_OUT)
+            self.book.mark(recipient.slot, Mark.OPTED_OUT)
             return ()
         ready: list[str] = []
         again: list[datetime] = []
-        for alert_id in self._book.waiting[recipient.slot]:
+        for alert_id in self.book.waiting[recipient.slot]:
             waited = self._alerts[alert_id]
             if waited.ends_at <= now + timedelta(milliseconds=START_MS):
-                self._book.mark(recipient.slot, Mark.EXPIRED, [alert_id])
+                self.book.mark(recipient.slot, Mark.EXPIRED, [alert_id])
                 continue
             if due := self._asked_again(alert_id, recipient.profile_number, now):
                 again.append(due)
@@ -179,9 +176,9 @@ class RoundRun(ShardWork):
             elif decision.verdict is Verdict.SEND:
                 ready.append(alert_id)
             else:
-                self._book.mark(recipient.slot, turned(decision), [alert_id])
+                self.book.mark(recipient.slot, turned(decision), [alert_id])
         if again:
-            self._book.not_before(recipient.slot, min(again))
+            self.book.not_before(recipient.slot, min(again))
         # A wrong text on the screen is replaced by its own correction, under its own tag: no summary can do that.
         alone = [alert_id for alert_id in ready if recipient.slot in self._alerts[alert_id].had_before]
         return tuple(alone[-1:] or ready)
@@ -211,15 +208,12 @@ class RoundRun(ShardWork):
             self._messages[alert_ids, language] = message
         return self._messages[alert_ids, language]
 
-    def _served(self, slot: int) -> tuple[str, ...]:
+    def served(self, slot: int) -> tuple[str, ...]:
         return self._serves[slot]
 
     def _accepted(self, sent_at: datetime, seconds: Sequence[float]) -> None:
         # They wished to have it later, so how long it took says nothing.
         self._runtime.counting.accepted(self.queue, len(seconds))
-
-    def _retry(self, slot: int) -> None:
-        self._book.retry_later(slot, clock.now(), self._runtime.settings.retry_seconds)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,11 @@ class ShardBook:
         """The slot whose recipient kills its workers."""
         return self._suspects[0] if len(self._suspects) == 1 and self._deaths >= DEATHS else None
 
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether somebody waits who may have killed the holder before."""
+        return any(slot in self.waiting for slot in self._suspects)
+
     def is_repeat(self, slot: int) -> bool:
         """Whether a request was made for it before."""
         return slot in self.retries and self.retries[slot].attempts > 0
@@ -168,7 +173,7 @@ class ShardBook:
 
     def window(self, gone: Sequence[tuple[int, bytes]] = ()) -> Window:
         """What there is to write; `written` forgets it."""
-        if not any(slot in self.waiting for slot in self._suspects):
+        if not self.is_suspicious:
             self._suspects, self._deaths = [], 0
         return Window(
             changes={alert_id: marks.copy() for alert_id, marks in self._changes.items()},

@@ -97,6 +97,7 @@ class Site(Strict):
     languages: tuple[str, ...] = Field(
         description="that alerts of the last 30 days were marked with, primary subtags", examples=[["ar", "en"]]
     )
+    time_zone: str = Field(description="of readers who named none", examples=["Europe/London"])
     application_server_key: str
     application_server_keys: tuple[str, ...] = Field(
         description="all in force, the present one first: a browser that subscribed with any of them is this site's"

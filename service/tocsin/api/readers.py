@@ -43,6 +43,7 @@ async def site(call: Call[BaseModel]) -> web.Response:
         application_server_keys=tuple(key.public_key for key in services.keys.all.values()),
         language=services.settings.language,
         languages=await services.frequency.languages(),
+        time_zone=services.settings.time_zone,
         topics=await _topics(call),
         levels=tuple(Level),
         default_preferences=await services.store.topics.default_preferences(),

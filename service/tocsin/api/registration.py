@@ -64,7 +64,8 @@ async def _keep(call: Call[Registration], subscription: Subscription, seen: Seen
         kept = await _repeat(call, kept, subscription, among)
     if old is not None:
         kept = await store.subscriptions.carry_over(old, kept)
-        await store.subscriptions.delete(old, now_ms)
+        if await store.subscriptions.delete(old, now_ms):
+            await call.services.prekeys.drop(old.address)
         await store.subscriptions.confirm(kept, old.record.digest, now_ms)
     return kept, status
 

@@ -6,8 +6,10 @@ before; `seal` is all that is left when the message is known.
 
 import hmac
 import os
+from functools import cache
 from typing import NamedTuple
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDH,
     SECP256R1,
@@ -21,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tocsin.domain.errors import TooLarge
 from tocsin.domain.payload import MAX_PAYLOAD
 from tocsin.push.native import NATIVE
+
+log = structlog.get_logger()
 
 # RFC 8030 §7.2: a push service must take 4,096 bytes, and need not take more. The header has 86, the tag 16.
 MAX_BODY = 4_096
@@ -72,9 +76,19 @@ def derive(
     key is not kept. Raises ValueError if `p256dh` is no point on P-256.
     """
     if NATIVE is not None and salt is None and private_key is None and NATIVE.takes(p256dh, auth):
-        found = NATIVE.derive(p256dh, auth)
-        return MessageKey(found[:86], found[86:102], found[102:])
+        try:
+            found = NATIVE.derive(p256dh, auth)
+        except RuntimeError as error:
+            _tell(str(error))
+        else:
+            return MessageKey(found[:86], found[86:102], found[102:])
     return derive_portably(p256dh, auth, salt=salt, private_key=private_key)
+
+
+@cache
+def _tell(fault: str) -> None:
+    """Once for a process: what fails for one message may fail for all."""
+    log.warning("message keys are made without libcrypto where it fails", fault=fault)
 
 
 def derive_portably(

@@ -5,12 +5,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from tocsin.domain.deliveries import Answer, Failure
 from tocsin.push.batch import Batch
 from tocsin.push.http2_connection import Http2Connection, Request
 from tocsin.push.http2_dial import Dialler, Undialled
-from tocsin.push.http2_replies import BROKEN, CREATED
+from tocsin.push.http2_replies import BROKEN, CREATED, Reply
 from tocsin.push.http2_streams import Ended
+
+log = structlog.get_logger()
 
 # Shorter than what routers and push services forget a silent connection after.
 IDLE_SECONDS = 100.0
@@ -149,7 +153,7 @@ class Http2Host:
                     created = Answer(201, seconds=now - last.began)
                 request.batch.take(request.number, created)
             elif not (reply.unprocessed and self._again(request, now)):
-                request.batch.take(request.number, reply.answer(failure, now - request.batch.began))
+                request.batch.take(request.number, _read(reply, failure, now - request.batch.began))
             else:
                 continue
             self._counts.requests += 1
@@ -205,6 +209,14 @@ class Http2Host:
             task.add_done_callback(self._dialling.discard)
 
     async def _dial(self, began: float) -> None:
+        try:
+            await self._connect(began)
+        except Exception as error:  # noqa: BLE001 (nobody awaits this task, and whoever sends waits for every answer)
+            # Without its text, which may quote what came from outside.
+            log.error("no connection to a push service", error=type(error).__name__)  # noqa: TRY400
+            self._undialled(began, Failure.CONNECT)
+
+    async def _connect(self, began: float) -> None:
         until = began + self._limits.connect_seconds
         try:
             tls = await self._dialler.dial(self._name, self._port, until)
@@ -224,7 +236,7 @@ class Http2Host:
             connection.close()
             self._undialled(began, Failure.TIMEOUT)
             return
-        except asyncio.CancelledError:
+        except BaseException:
             connection.close()
             raise
         if not is_ready:
@@ -248,3 +260,14 @@ class Http2Host:
             self._waiting = deque(request for request in self._waiting if request.batch.began > began)
             self.settle(ended, failure)
         self.wake()
+
+
+def _read(reply: Reply, failure: Failure, seconds: float) -> Answer:
+    """A reply that cannot be read is one of which nothing is known: the others of its connection are told all the same,
+    and nobody waits for it for ever."""
+    try:
+        return reply.answer(failure, seconds)
+    except Exception as error:  # noqa: BLE001
+        # Without its text, which would quote what the push service said.
+        log.error("a reply could not be read", status=reply.status, error=type(error).__name__)  # noqa: TRY400
+        return Answer(0, Failure.BROKEN, seconds=seconds)

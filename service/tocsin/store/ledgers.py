@@ -82,25 +82,11 @@ class Ledgers:
 
     async def begin(self, claim: Claim) -> Kept | None:
         """None when a later claim has been here before us."""
-        keys = [
-            run_key(claim.shard, claim.alert_id),
-            ledger_key(claim.shard, claim.alert_id),
-            shard_key(claim.shard, "profiles"),
-            taken_key(claim.shard, claim.alert_id),
-        ]
-        row = await self._server.run("begin_shard", keys, claim.epoch)
-        if row is None:
-            return None
-        ledger, times, retries, trying, deaths, profiles, taken = row
-        return Kept(
-            ledger=Ledger(ledger) if ledger else None,
-            times=_load_times(times) if times else Times(),
-            retries=_unpack_retries(retries or b""),
-            trying=tuple(slot for (slot,) in _SLOT.iter_unpack(trying)),
-            deaths=int(deaths),
-            taken={int(slot): int(day) for slot, day in zip(taken[::2], taken[1::2], strict=True)},
-            profile_numbers=unpack_numbers(profiles, SHARD_SIZE),
-        )
+        return (await self.begin_all([claim]))[0]
+
+    async def begin_all(self, claims: Sequence[Claim]) -> list[Kept | None]:
+        """Several in one trip."""
+        return await self._server.together(*map(_beginning, claims))
 
     async def try_window(self, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
         """The recipients of a window as they stand now; notes that it is being tried, so that whoever comes after a
@@ -117,11 +103,11 @@ class Ledgers:
             if row is None:
                 return None
             records, profiles, own = row
-            numbers = unpack_numbers(profiles, SHARD_SIZE)
+            numbers = unpack_numbers(profiles, len(slots))
             personal = {int(slot): text for slot, text in zip(own[::2], own[1::2], strict=True)}
             return [
-                Recipient(slot, packed, numbers[slot], personal.get(slot) or b"")
-                for slot, packed in zip(slots, records, strict=True)
+                Recipient(slot, packed, number, personal.get(slot) or b"")
+                for slot, packed, number in zip(slots, records, numbers, strict=True)
             ]
 
         return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read)
@@ -226,6 +212,31 @@ class Ledgers:
         """What became of one reader, by alert."""
         found = await self.ledgers(shard, alert_ids)
         return {alert_id: ledger[slot] for alert_id, ledger in found.items() if slot < len(ledger)}
+
+
+def _beginning(claim: Claim) -> Script[Kept | None]:
+    keys = [
+        run_key(claim.shard, claim.alert_id),
+        ledger_key(claim.shard, claim.alert_id),
+        shard_key(claim.shard, "profiles"),
+        taken_key(claim.shard, claim.alert_id),
+    ]
+    return Script("begin_shard", keys, [claim.epoch], _kept)
+
+
+def _kept(row: Any) -> Kept | None:
+    if row is None:
+        return None
+    ledger, times, retries, trying, deaths, profiles, taken = row
+    return Kept(
+        ledger=Ledger(ledger) if ledger else None,
+        times=_load_times(times) if times else Times(),
+        retries=_unpack_retries(retries or b""),
+        trying=tuple(slot for (slot,) in _SLOT.iter_unpack(trying)),
+        deaths=int(deaths),
+        taken={int(slot): int(day) for slot, day in zip(taken[::2], taken[1::2], strict=True)},
+        profile_numbers=unpack_numbers(profiles, SHARD_SIZE),
+    )
 
 
 def _slots(row: Any) -> list[int] | None:

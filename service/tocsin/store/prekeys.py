@@ -11,12 +11,14 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
+from typing import Any
 
 import structlog
 
 from tocsin.domain.errors import Unavailable
 from tocsin.domain.subscriptions import SHARD_SIZE, Address
-from tocsin.store.client import Argument, Server, answering
+from tocsin.store.client import Argument, Script, Server, answering
 from tocsin.store.health import keeping_fault
 from tocsin.store.shards import shard_key
 
@@ -67,26 +69,31 @@ class Prekeys:
         self._asks_from = 0.0
         self._is_away = False
 
-    async def take(self, shard: str, slots: Iterable[int]) -> Taken:
-        """What there is for these slots. Whatever is wrong with the server, the answer is that there is nothing."""
+    async def take(self, wanted: Mapping[str, Iterable[int]]) -> list[Taken]:
+        """What there is for these slots of each shard. Whatever is wrong with the server, the answer is that there is
+        nothing."""
+        nothing = [Taken()] * len(wanted)
         if not self.layers or time.monotonic() < self._asks_from:
-            return Taken()
-        arguments: list[Argument] = [number for run in _runs(slots) for number in (run.start, len(run))]
+            return nothing
         try:
-            found = await self._taking.run("take_prekeys", self._keys(shard), *arguments)
+            found = await self._taking.together(*starmap(self._take, wanted.items()))
         except (Unavailable, RuntimeError) as error:
             self._asks_from = time.monotonic() + REST_SECONDS
             if not self._is_away:
                 log.warning("no prekeys for a while", error=str(error))
             self._is_away = True
-            return Taken()
+            return nothing
         self._is_away = False
-        return Taken(found[0], dict(zip(found[1::2], found[2::2], strict=True))) if found else Taken()
+        return found
+
+    def _take(self, shard: str, slots: Iterable[int]) -> Script[Taken]:
+        arguments = [number for run in _runs(slots) for number in (run.start, len(run))]
+        return Script("take_prekeys", self._keys(shard), arguments, _taken)
 
     async def drop(self, address: Address) -> None:
         """Those of a browser that is not there any more; whatever stays is dropped when the shard is looked through."""
         for _ in range(self.layers):
-            await self.take(address.shard, [address.slot])
+            await self.take({address.shard: [address.slot]})
 
     async def held(self, address: Address) -> int:
         """How many lie there for one browser."""
@@ -143,6 +150,10 @@ class Prekeys:
 
     def _keys(self, shard: str) -> list[str]:
         return [shard_key(shard, f"prekeys:{layer}") for layer in range(self.layers)]
+
+
+def _taken(row: Any) -> Taken:
+    return Taken(row[0], dict(zip(row[1::2], row[2::2], strict=True))) if row else Taken()
 
 
 def _leave_key(shard: str) -> str:

@@ -5,10 +5,10 @@ write, so that a worker that was paused past its lease can no longer change anyt
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from tocsin import clock
 from tocsin.clock import from_milliseconds, milliseconds
@@ -36,6 +36,9 @@ _CLOCKS_DIFFER_MS = 1_000
 MOST_DUE_MS = 300_000
 # After a lease has lapsed its holder has so long to record its last window before another may claim the shard.
 GRACE_MS = 1_000
+# One in so many of the shards that are due may be claimed at once, so that other workers find some; and so that what is
+# broken in one shard takes fewer others with it each time that they are claimed anew.
+PART = 4
 # A request may wait so long for its connection after the check; none may start after the attempts' end.
 START_MS = 2_000
 
@@ -84,6 +87,22 @@ class Go(StrEnum):
 
 
 @dataclass(frozen=True)
+class Checked:
+    """`held_until` is the end of a hold; `lost` are the shards that are not ours any more, while others are."""
+
+    go: Go
+    held_until: datetime
+    lost: frozenset[str]
+
+
+class Release(NamedTuple):
+    """A shard that is let go: finished, or due again at a moment."""
+
+    claim: Claim
+    due: datetime | None = None
+
+
+@dataclass(frozen=True)
 class QueueDepth:
     """Shards that wait and shards in work; `oldest_ms` is when the oldest alert with any waiting was queued."""
 
@@ -97,6 +116,7 @@ class Runs:
         self._server = server
         self._lease_ms = int(lease_seconds * 1000)
         self.grace_ms = GRACE_MS
+        self.part = PART
 
     async def now(self) -> datetime:
         """The store's clock, by which attempts end."""
@@ -137,14 +157,33 @@ class Runs:
         alert_id, shard, epoch, began_ms, bound = row[:5]
         return Claim(alert_id.decode(), shard.decode(), int(epoch), from_milliseconds(int(began_ms)), int(bound))
 
+    async def claim_beside(self, claim: Claim, most: int) -> list[Claim]:
+        """More shards of the same run at the same push service, for whoever has this one in hand; never so many that
+        other workers would find nothing."""
+        due = f"{PREFIX}due:{claim.alert_id}:{claim.push_service}"
+        keys = [alert_key(claim.alert_id), due, _leased(claim), _epochs(claim), HELD, PAUSED]
+        row = await self._server.run("claim_beside", keys, self._lease_ms, claim.push_service, most, self.part)
+        return [
+            replace(claim, shard=shard.decode(), epoch=int(epoch))
+            for shard, epoch in zip(row[::2], row[1::2], strict=True)
+        ]
+
     async def check(self, claim: Claim) -> tuple[Go, datetime]:
         """Whether the next window may be sent; the moment is the end of a hold."""
-        return await self._server.call(self.checking(claim))
+        checked = await self.check_all([claim])
+        return checked.go, checked.held_until
 
-    def checking(self, claim: Claim) -> Script[tuple[Go, datetime]]:
+    async def check_all(self, claims: Sequence[Claim]) -> Checked:
+        """The same for several of one run and push service."""
+        return await self._server.call(self.checking(claims))
+
+    def checking(self, claims: Sequence[Claim]) -> Script[Checked]:
+        claim = claims[0]
         keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim), HELD]
-        arguments: list[Argument] = [claim.shard, claim.epoch, self._lease_ms, claim.push_service, LEASE_LEFT, START_MS]
-        return Script("check_lease", keys, arguments, _go)
+        arguments: list[Argument] = [self._lease_ms, claim.push_service, LEASE_LEFT, START_MS]
+        for each in claims:
+            arguments += [each.shard, each.epoch]
+        return Script("check_lease", keys, arguments, _checked)
 
     async def defer(self, shard: str, until: datetime) -> None:
         """A round is due in this shard then, if none is due there before."""
@@ -196,21 +235,26 @@ class Runs:
 
     async def hand_back(self, claim: Claim, due: datetime | None = None) -> None:
         """Not finished: due again at a moment, or at once."""
-        due_ms = milliseconds(due) if due else 0
-        await self._release(claim, due_ms if claim.is_round else min(due_ms, milliseconds(clock.now()) + MOST_DUE_MS))
+        await self.release([Release(claim, due or from_milliseconds(0))])
 
     async def finish(self, claim: Claim) -> bool:
         """Nothing is left in the shard; True where nothing is left in the whole run either."""
-        return await self._release(claim, None) == 0
+        return await self.release([Release(claim)])
 
-    async def _release(self, claim: Claim, due_ms: int | None) -> int:
+    async def release(self, releases: Sequence[Release]) -> bool:
+        """Several of one run and push service; True where nothing is left in the whole run."""
+        return await self._server.call(self.releasing(releases))
+
+    def releasing(self, releases: Sequence[Release]) -> Script[bool]:
+        claim, latest = releases[0].claim, milliseconds(clock.now()) + MOST_DUE_MS
         keys = [alert_key(claim.alert_id), _leased(claim), _epochs(claim), _again(claim.alert_id)]
-        due: Argument = "" if due_ms is None else due_ms
-        return int(
-            await self._server.run(
-                "release_shard", keys, PREFIX, claim.alert_id, claim.push_service, claim.shard, claim.epoch, due
-            )
-        )
+        arguments: list[Argument] = [PREFIX, claim.alert_id, claim.push_service]
+        for each, due in releases:
+            due_ms: Argument = "" if due is None else milliseconds(due)
+            if due is not None and not claim.is_round:
+                due_ms = min(milliseconds(due), latest)
+            arguments += [each.shard, each.epoch, due_ms]
+        return Script("release_shard", keys, arguments, _is_nothing)
 
     async def lapsed(self) -> int:
         """Leases that ran out, ever."""
@@ -284,9 +328,13 @@ class Runs:
         return int(due), int(leased)
 
 
-def _go(row: Any) -> tuple[Go, datetime]:
-    go, until = row
-    return Go(go.decode()), from_milliseconds(int(until))
+def _checked(row: Any) -> Checked:
+    go, until, *lost = row
+    return Checked(Go(go.decode()), from_milliseconds(int(until)), frozenset(shard.decode() for shard in lost))
+
+
+def _is_nothing(left: Any) -> bool:
+    return int(left) == 0
 
 
 def _leased(claim: Claim) -> str:

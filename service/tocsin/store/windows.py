@@ -1,26 +1,25 @@
-"""A window's trips to the store: whether and to whom it may go, and what became of it with the next one's question."""
+"""A window's trips to the store: whether and to whom it may go, and what became of it with the next one's question.
+
+A window may be of several shards of one alert at one push service. What belongs to a shard is in scripts of its own,
+so that shards may lie on different nodes; what belongs to the run is asked and told once for all of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from tocsin.domain.pace import Grant, WindowReport
 from tocsin.store.client import Script, Server
 from tocsin.store.ledgers import Ledgers, Recipient, Window
 from tocsin.store.pace import Pace
-from tocsin.store.runs import Claim, Go, Runs
+from tocsin.store.runs import Checked, Claim, Release, Runs
 
 
-@dataclass(frozen=True)
-class Opened:
-    """`held_until` is the end of a hold. `recipients` are all that were asked for, however many `grant` allows; None
-    where the shard is not ours any more."""
+class Part(NamedTuple):
+    """What a window has of one shard."""
 
-    go: Go
-    held_until: datetime
-    grant: Grant
-    recipients: list[Recipient] | None
+    claim: Claim
+    slots: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -34,24 +33,37 @@ class Paced:
 
 @dataclass(frozen=True)
 class Asked:
-    """A window that is wanted: its slots, and what it asks of the pace."""
+    """A window that is wanted: what it has of each shard, all shards that are in hand, and what it asks of the pace."""
 
-    slots: Sequence[int]
+    parts: Sequence[Part]
+    in_hand: Sequence[Claim]
     paced: Paced
 
 
 @dataclass(frozen=True)
-class Turned:
-    """`is_kept` is False when the shard is not ours any more: nothing was written. `opened` is the next window, where
-    one was asked for."""
+class Opened:
+    """`recipients` are all that were asked for, part by part, however many `grant` allows; None where the shard is not
+    ours any more."""
 
-    is_kept: bool
+    checked: Checked
+    grant: Grant
+    recipients: Sequence[list[Recipient] | None]
+
+
+@dataclass(frozen=True)
+class Turned:
+    """`kept` says of each shard that was told of whether it was ours still: else nothing was written. `opened` is the
+    next window, where one was asked for; `was_last` whether nothing of the run is left after what was let go."""
+
+    kept: Sequence[bool]
     opened: Opened | None
+    was_last: bool
 
 
 class Done(NamedTuple):
-    """What became of a window, and when it is written."""
+    """What became of a shard's part of a window, and when it is written."""
 
+    claim: Claim
     window: Window
     now_ms: int
 
@@ -67,29 +79,38 @@ class Windows:
         self._ledgers = ledgers
 
     async def turn(
-        self, claim: Claim, done: Done | None = None, report: WindowReport | None = None, asked: Asked | None = None
+        self,
+        push_service: str,
+        done: Sequence[Done] = (),
+        report: WindowReport | None = None,
+        asked: Asked | None = None,
+        let_go: Sequence[Release] = (),
     ) -> Turned:
-        """What became of the last window is kept and told, and all is found out that must be known before the next."""
-        scripts: list[Script[Any]] = []
-        if done is not None:
-            scripts.append(self._ledgers.writing(claim, *done))
-        if report is not None:
-            scripts.append(self._pace.reporting(claim.push_service, report))
-        if asked is not None:
-            scripts += self._opening(claim, asked)
-        answers = await self._server.together(*scripts)
-        is_kept = done is None or answers[0] is not None
-        return Turned(is_kept, _opened(answers[-3:]) if asked else None)
+        """What became of the last window is kept and told, and all is found out that must be known before the next.
 
-    def _opening(self, claim: Claim, asked: Asked) -> list[Script[Any]]:
-        service, paced = claim.push_service, asked.paced
+        Only what an earlier trip has kept may be let go: the same trip may fail in part.
+        """
+        scripts: list[Script[Any]] = [self._ledgers.writing(*each) for each in done]
+        if let_go:
+            scripts.append(self._runs.releasing(let_go))
+        if report is not None:
+            scripts.append(self._pace.reporting(push_service, report))
+        if asked is not None:
+            scripts += self._opening(push_service, asked)
+        answers = await self._server.together(*scripts)
+        kept = [answer is not None for answer in answers[: len(done)]]
+        opened = None if asked is None else _opened(answers[-2 - len(asked.parts) :])
+        return Turned(kept, opened, bool(let_go) and answers[len(done)])
+
+    def _opening(self, push_service: str, asked: Asked) -> list[Script[Any]]:
+        paced, wanted = asked.paced, sum(len(part.slots) for part in asked.parts)
         return [
-            self._runs.checking(claim),
-            self._pace.granting(service, paced.alert_id, paced.per_second, len(asked.slots), paced.retries),
-            self._ledgers.trying(claim, asked.slots),
+            self._runs.checking(asked.in_hand),
+            self._pace.granting(push_service, paced.alert_id, paced.per_second, wanted, paced.retries),
+            *(self._ledgers.trying(*part) for part in asked.parts),
         ]
 
 
 def _opened(answers: Sequence[Any]) -> Opened:
-    (go, held_until), grant, recipients = answers
-    return Opened(go, held_until, grant, recipients)
+    checked, grant, *recipients = answers
+    return Opened(checked, grant, recipients)

@@ -1,5 +1,5 @@
 // One browser's subscription as the service holds it.
-import { keyOf } from "./browser.js";
+import { keyOf } from "./push.js";
 import { ProblemError, request } from "./request.js";
 import { recordOf } from "./record.js";
 import { namesFor, nameStory } from "./stories.js";
@@ -7,6 +7,8 @@ import { namesFor, nameStory } from "./stories.js";
 export class Account {
   #storage;
   record = null;
+  /** In the place of a record, where the reader has left and the browser has not given the subscription up yet. */
+  left = null;
 
   /** @param {URL} base */
   constructor(base) {
@@ -19,19 +21,43 @@ export class Account {
   async known(endpoint) {
     const kept = await this.#storage.read(endpoint);
     // With storage switched off there is only what this page remembers.
-    if (kept !== undefined) this.record = kept;
+    if (kept !== undefined) {
+      this.left = kept?.ended ? kept : null;
+      this.record = this.left ? null : kept;
+    }
     for (const [id, name] of kept?.names ?? []) nameStory(id, name);
     return this.record;
   }
 
   async keep(record) {
+    this.left = null;
     this.record = record && { ...record, names: namesFor(record.preferences) };
     await this.#storage.write(this.record);
   }
 
-  async ask(method, path = "", options = {}) {
-    const { id, token } = this.record ?? {};
-    if (!id) throw new ProblemError({ code: "not_subscribed" });
+  /** From here on no visit heals, whatever fails or is cut off. @param {boolean} [late]  the subscription is still to come */
+  async leave(late) {
+    const { id, token, endpoint } = this.record ?? {};
+    this.left ??= { id, token, endpoint, late, ended: true };
+    this.record = null;
+    await this.#storage.write(this.left);
+  }
+
+  /** Has the service forget this browser, where it has not yet. */
+  async forget() {
+    const known = this.record ?? this.left;
+    if (!known?.id) return;
+    await this.#send(known, "DELETE").catch((error) => {
+      if (error.status !== 404) throw error;
+    });
+  }
+
+  async ask(method, path, options) {
+    if (!this.record?.id) throw new ProblemError({ code: "not_subscribed" });
+    return this.#send(this.record, method, path, options);
+  }
+
+  #send({ id, token }, method, path = "", options = {}) {
     return request(new URL(`v1/subscriptions/${encodeURIComponent(id)}${path}`, this.base), { method, token, ...options });
   }
 

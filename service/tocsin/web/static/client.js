@@ -1,39 +1,42 @@
 // A page's side of a Web Push subscription.
 import { Account } from "./account.js";
-import { canPush, isAppleTouch, isMadeWith, keyOf, locked, pushSubscription, ROOT, worker } from "./browser.js";
+import { canPush, isAppleTouch, locked, ROOT } from "./browser.js";
 import { stillOffered, together } from "./preferences.js";
-import { request } from "./request.js";
+import { keyOf, NO_PUSH_SERVICE, Push } from "./push.js";
+import { ProblemError, request } from "./request.js";
 
 // The elements of a page share one connection to a service.
 const connections = new Map();
 
 export class Tocsin extends EventTarget {
   #account;
-  #registration = null;
-  #foreign = false;
+  #push;
   #state = "unsupported";
   #waiting = [];
 
   constructor(base, texts, language) {
     super();
     this.#account = new Account(base);
+    this.#push = new Push(base);
     Object.assign(this, { base, site: null, problem: null, texts: { ...texts }, language });
   }
 
   /** Reads what the site offers and what this browser has. Never asks the reader for anything. */
-  static connect({ base, serviceWorker, texts, language } = {}) {
+  static async connect({ base, serviceWorker, texts, language } = {}) {
     const [first] = connections.keys();
     const url = new URL(base ?? first ?? ROOT, location.href);
     if (!url.pathname.endsWith("/")) url.pathname += "/";
     const had = connections.get(url.href);
     if (had) {
+      had.tocsin.#push.use(serviceWorker);
       Object.assign(had.tocsin.texts, texts);
       had.tocsin.language = language ?? had.tocsin.language;
       if (texts || language) had.tocsin.dispatchEvent(new Event("words"));
       return had.ready;
     }
     const tocsin = new Tocsin(url, texts, language);
-    const ready = tocsin.#start(serviceWorker).then(() => tocsin);
+    tocsin.#push.use(serviceWorker);
+    const ready = tocsin.#start().then(() => tocsin);
     connections.set(url.href, { tocsin, ready });
     ready.catch(() => connections.delete(url.href));
     return ready;
@@ -45,11 +48,18 @@ export class Tocsin extends EventTarget {
 
   /** Call it in a click. Firefox and Safari show their prompt only while the click lasts: nothing may be awaited before it. */
   async subscribe(preferences = this.preferences, { consent } = {}) {
-    if (!this.#registration) return this.#state;
+    if (!this.#push.isReady) return this.#state;
     const permission = await Notification.requestPermission();
     if (permission !== "granted") return this.#become(permission === "denied" ? "denied" : "unsubscribed");
     return this.#locked(async () => {
-      await this.#register({ preferences, consent, old: await this.#known() });
+      const old = await this.#known();
+      try {
+        await this.#register({ preferences, consent, old }, true);
+      } catch (error) {
+        // Who was told that it failed is not subscribed by what comes later: a visit gives that up.
+        if (!old && error.code === NO_PUSH_SERVICE) await this.#account.leave(true);
+        throw error;
+      }
       this.problem = null;
       return this.#become("subscribed");
     });
@@ -68,12 +78,23 @@ export class Tocsin extends EventTarget {
 
   /** The reader's word counts even when the service cannot be told: its push service will say "gone" then. */
   unsubscribe() {
+    return this.#locked(() => this.#known().then(() => this.#leave()));
+  }
+
+  /** Unsubscribes only if the service has heard; nothing of ours stays in this browser. */
+  erase() {
     return this.#locked(async () => {
-      if (await this.#known()) await this.#account.ask("DELETE").catch(() => null);
-      const subscription = await this.#registration?.pushManager.getSubscription();
-      await subscription?.unsubscribe();
-      await this.#account.keep(null);
-      return this.#become("unsubscribed");
+      const record = await this.#known();
+      await this.#account.leave();
+      try {
+        await this.#account.forget();
+      } catch (error) {
+        if (record) await this.#account.keep(record);
+        throw error;
+      }
+      await this.#leave(true);
+      await caches.delete("tocsin").catch(() => null);
+      return this.#state;
     });
   }
 
@@ -88,8 +109,10 @@ export class Tocsin extends EventTarget {
 
   agree(consent) {
     return this.#locked(async () => {
-      await this.#register({ preferences: {}, consent, old: await this.#known() });
-      this.#become("subscribed");
+      const old = await this.#known();
+      if (!old) throw new ProblemError({ code: "not_subscribed" });
+      await this.#register({ preferences: {}, consent, old });
+      return this.#become("subscribed");
     });
   }
 
@@ -97,40 +120,41 @@ export class Tocsin extends EventTarget {
 
   export() { return this.#locked(() => this.#sure("GET", "/export")); }
 
-  async #start(serviceWorker) {
+  async #start() {
     this.site = await request(new URL("v1/site", this.base));
     if (!canPush()) return this.#become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
-    this.#foreign = Boolean(serviceWorker);
     try {
-      this.#registration = await worker(this.base, serviceWorker);
+      await this.#push.register(this.site.application_server_keys);
     } catch (error) {
       // A private window or a browser's settings may forbid workers; anything else is for the site to hear of.
       if (error.name !== "SecurityError" && error.name !== "NotSupportedError") throw error;
       this.problem = error;
       return this.#become("unsupported");
     }
-    addEventListener("storage", ({ key }) => key === this.#account.name && this.#check());
+    // Without a key: all was cleared.
+    addEventListener("storage", ({ key }) => [null, this.#account.name].includes(key) && this.#check());
     document.addEventListener("visibilitychange", () => document.hidden || this.#look());
     navigator.permissions?.query({ name: "notifications" }).then((status) => {
       status.addEventListener("change", () => this.#check());
     }, () => null);
-    // A visit is a time to tell what the worker was ended over; it wakes for a message only.
-    this.#registration.active?.postMessage({ tocsin: "visit" });
+    // A visit is a time to tell what the worker was ended over.
+    this.#push.tell({ tocsin: "visit" });
     return this.#check();
   }
 
   #check() {
     if (Notification.permission === "denied") return this.#become("denied");
     return this.#locked(async () => {
-      const had = await this.#registration.pushManager.getSubscription();
+      const had = await this.#push.current();
       const old = await this.#known();
+      if (this.#account.left) return this.#leave();
       if (Notification.permission !== "granted" || !(had || old)) return this.#become("unsubscribed");
-      // Another provider's subscription in the site's own worker is not ours to end.
-      if (!old && this.#foreign && !isMadeWith(had, this.site.application_server_keys)) return this.#become("unsubscribed");
+      if (!old && !this.#push.isOurs(had)) return this.#become("unsubscribed");
       try {
         this.problem = null;
         await this.#heal(old ?? (await this.#recalled(had)));
       } catch (error) {
+        if (error.status === 410) return this.#state;
         this.problem = error;
         return this.#become(had ? "subscribed" : "unsubscribed");
       }
@@ -152,6 +176,7 @@ export class Tocsin extends EventTarget {
     try {
       await this.#account.register(had, { preferences: {}, old: null }, this.site);
     } catch (error) {
+      if (error.status === 410) await this.#leave();
       if (error.status !== 409) throw error;
     }
     return this.#account.record;
@@ -159,26 +184,39 @@ export class Tocsin extends EventTarget {
 
   // Browsers drop and renew subscriptions without a word, and sites change keys: each visit puts it right.
   async #heal(old, fresh = false) {
-    const subscription = await this.#pushSubscription(fresh);
+    const subscription = await this.#push.subscription(fresh);
     if (!old) return this.#register({ preferences: {}, old }); // what the service remembers of this browser, or its defaults
     try {
       const { preferences, consent } = await this.#account.ask("GET");
       if (old.endpoint === subscription.endpoint) return this.#account.keep({ ...old, preferences, consent: consent?.text_version });
     } catch (error) {
       if (error.status !== 404) throw error;
-      return this.#register({ preferences: stillOffered(old.preferences, this.site), consent: this.consent || undefined, old: { ...old, id: null } });
+      return this.#register({ preferences: stillOffered(old.preferences, this.site), consent: this.consent || undefined, old });
     }
     return this.#register({ preferences: {}, old }); // `replaces` carries them over
   }
 
-  async #register(options) {
+  async #register(options, inClick) {
     try {
-      return await this.#account.register(await this.#pushSubscription(), options, this.site);
+      return await this.#account.register(await this.#push.subscription(), options, this.site);
     } catch (error) {
-      // The endpoint is held for other keys, and we have no token to prove that it is ours: a new one will be.
-      if (error.status !== 409) throw error;
-      return this.#account.register(await this.#pushSubscription(true), options, this.site);
+      // 410: erased on its reader's request. Only the reader may want it anew, and then as somebody else.
+      const ended = error.status === 410;
+      if (ended && !inClick) await this.#leave();
+      // 409: the endpoint is held for other keys, and we have no token to prove that it is ours. A new one will be.
+      if (ended ? !inClick : error.status !== 409) throw error;
+      return this.#account.register(await this.#push.subscription(true), ended ? { ...options, old: null } : options, this.site);
     }
+  }
+
+  // What is cut off or refused here is done by the next visit.
+  async #leave(told = false) {
+    await this.#account.leave();
+    if (!told) await this.#account.forget().catch(() => null);
+    const current = await this.#push.current();
+    const { endpoint, late } = this.#account.left;
+    if (current ? !this.#push.isOurs(current, endpoint) || (await this.#push.giveUp(current)) : !late) await this.#account.keep(null);
+    return this.#become("unsubscribed");
   }
 
   async #save() {
@@ -207,16 +245,12 @@ export class Tocsin extends EventTarget {
     }
   }
 
-  #pushSubscription(fresh) {
-    return pushSubscription(this.#registration, this.site.application_server_key, fresh);
-  }
-
   #locked(work) {
     return locked(this.#account.name, work);
   }
 
   async #known() {
-    return this.#account.known((await this.#registration?.pushManager.getSubscription())?.endpoint);
+    return this.#account.known((await this.#push.current())?.endpoint);
   }
 
   #become(state) {

@@ -13,10 +13,18 @@ const scriptsRan = new Promise((resolve) => {
 });
 
 /** An error in the reader's language; the whole of it is for the site's developers. */
-export function reason({ t }, error) {
+export function reason({ t, soon }, error) {
   console.error("tocsin:", error);
-  if (error.isNetwork) return t("problem.network");
-  return t(error instanceof DOMException ? "problem.push" : "problem.other");
+  const { code, status, errors } = error;
+  const wait = error.retryAfter ?? 60;
+  if (error.isNetwork) return t(navigator.onLine ? "problem.network" : "problem.offline");
+  if (error instanceof DOMException || code === "push_service_unreachable") return t("problem.push");
+  if (status === 410) return t("problem.ended");
+  if (status === 429) return t("problem.often", { when: wait > 90 ? soon(Math.ceil(wait / 60), "minute") : soon(wait) });
+  if (status !== 422) return t("problem.other");
+  // A list has a limit; its stories have the form of one that could be saved before.
+  if (errors.some(({ field }) => field.endsWith("_stories"))) return t("problem.full");
+  return t("problem.refused", { what: errors.map(({ field, message }) => `${field}: ${message}`).join("; ") });
 }
 
 /** Extended by `build()`, the parts in the language of `this.words`, and `show()`, which fills them with what holds. */
@@ -24,6 +32,7 @@ export class TocsinElement extends HTMLElement {
   static observedAttributes = ["lang", "story", "name", "preferences"];
 
   #tocsin = null;
+  #asked = null;
   words = null;
 
   constructor() {
@@ -49,7 +58,7 @@ export class TocsinElement extends HTMLElement {
       this.#tocsin ??= tocsin;
       if (!this.isConnected || tocsin !== this.#tocsin) return;
       this.#tocsin.addEventListener("change", this.#changed);
-      this.#tocsin.addEventListener("words", this.#speak);
+      this.#tocsin.addEventListener("words", this.#respeak);
       await this.#speak();
       this.#tell();
     } catch (error) {
@@ -59,18 +68,26 @@ export class TocsinElement extends HTMLElement {
 
   disconnectedCallback() {
     this.#tocsin?.removeEventListener("change", this.#changed);
-    this.#tocsin?.removeEventListener("words", this.#speak);
+    this.#tocsin?.removeEventListener("words", this.#respeak);
   }
 
   attributeChangedCallback() {
-    if (this.words) this.#speak();
+    if (this.words) this.#respeak();
   }
 
-  #speak = async () => {
-    this.words = await words(languageOf(this, this.#tocsin), this.#tocsin);
+  async #speak() {
+    const asked = words(languageOf(this, this.#tocsin), this.#tocsin);
+    this.#asked = asked;
+    const answer = await asked;
+    // Of two changes the second counts, whichever words are there first.
+    if (asked !== this.#asked || !this.isConnected) return;
+    this.words = answer;
     this.#fill(...this.build());
     this.show();
-  };
+  }
+
+  // Words that cannot be had leave those that are there.
+  #respeak = () => this.#speak().catch((error) => console.error("tocsin:", error));
 
   #changed = () => {
     if (!this.words) return;
@@ -94,8 +111,11 @@ export class TocsinElement extends HTMLElement {
   }
 
   #fill(...parts) {
-    const { language, dir } = this.words ?? {};
-    this.box = h("div", { class: "box", part: "box", lang: language, dir }, ...parts);
-    this.shadowRoot.replaceChildren(this.box);
+    const { language, dir } = this.words;
+    const box = h("div", { part: "box", lang: language, dir }, ...parts);
+    // A panel that is open stays.
+    if (this.box) this.box.replaceWith(box);
+    else this.shadowRoot.append(box);
+    this.box = box;
   }
 }

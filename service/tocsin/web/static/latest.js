@@ -32,11 +32,10 @@ function list(alerts, t, names) {
   return [shown, more].filter(Boolean);
 }
 
-/** The newest one as it looks on a screen. */
+/** The newest one as it looks on a screen; before there is one, what stands where. */
 function showExample({ headline, body }) {
   say($("#example-title"), headline);
   say($("#example-body"), body);
-  $("#example").hidden = false;
 }
 
 /**

@@ -16,7 +16,8 @@ function subscribing({ tocsin, words }, story, close, explain) {
     show();
   });
   topics.fill(wanted);
-  const total = live("note");
+  const total = h("span", { role: "status" });
+  const rates = note(total, ` ${t("often.note")}`);
   const problem = h("p", { class: "problem", part: "problem", role: "alert" });
   const agrees = tick();
   const next = live("note");
@@ -24,29 +25,40 @@ function subscribing({ tocsin, words }, story, close, explain) {
 
   function show() {
     const rate = altogether(site, wanted);
-    say(total, rate ? `${t("panel.total", { often: often(rate) })} ${t("often.note")}` : "");
+    rates.hidden = !rate;
+    say(total, t("panel.total", { often: often(rate) }));
     say(problem, "");
     say(next, t("panel.next"));
+    say(yes, t("panel.yes"));
+  }
+
+  function fail(text) {
+    say(problem, text);
+    say(next, "");
   }
 
   async function subscribe(asked) {
     show();
-    say(next, t("panel.waiting"));
-    let text = t("panel.refused");
+    const tell = () => say(next, t(Notification.permission === "granted" ? "save.saving" : "panel.waiting"));
+    tell();
+    // Once the reader has answered, it is the push service that is waited for; not every browser tells when they do.
+    const timer = setInterval(tell, 250);
     try {
       const state = await asked;
       if (state === "subscribed") return close();
       if (state === "denied") return explain();
+      fail(t("panel.refused"));
     } catch (error) {
-      text = reason(words, error);
+      fail(reason(words, error));
+      say(yes, t("problem.again"));
+    } finally {
+      clearInterval(timer);
     }
-    show();
-    say(problem, text);
   }
 
   function onsubmit(event) {
     event.preventDefault();
-    if (!wanted.topics?.length && !wanted.followed_stories?.length) return say(problem, t("panel.none"));
+    if (!wanted.topics?.length && !wanted.followed_stories?.length) return fail(t("panel.none"));
     // The prompt comes up in this very click.
     return busy(yes, () => subscribe(tocsin.subscribe(wanted, { consent: agrees.checked })));
   }
@@ -54,10 +66,10 @@ function subscribing({ tocsin, words }, story, close, explain) {
   show();
   return [h("form", { onsubmit },
     h("p", {}, story ? t("panel.follow", { story: storyName(story) }) : t("panel.lead", { site: site.name })),
-    h("div", { class: "topics" }, ...topics.elements), total,
+    h("div", { class: "topics" }, ...topics.elements), rates,
     site.consent && ticked(agrees, `${site.consent.text} ${t("panel.consent")}`),
     site.privacy_url && note(h("a", { href: site.privacy_url, target: "_blank" }, t("panel.privacy"))),
-    h("div", { class: "row" }, problem, yes, button(t("panel.no"), close)), next)];
+    h("div", { class: "row" }, problem, next, yes, button(t("panel.no"), close)))];
 }
 
 export const denial = ({ t }) => [h("p", {}, t("denied.text")), h("p", {}, t("denied.how"))];
@@ -80,15 +92,15 @@ function managing({ tocsin, words }, close) {
  * @param {string} [story]  to be followed
  */
 export function openPanel(element, story) {
-  const { tocsin, words, box } = element;
+  const { tocsin, words, shadowRoot } = element;
   const { t } = words;
   const close = () => dialog.close();
   const title = h("h2", { id: "title", tabindex: "-1", autofocus: true });
   const body = h("div");
-  const dialog = h("dialog", { part: "panel", "aria-labelledby": "title", onclick: ({ target }) => target === dialog && close(), onclose: () => {
+  const dialog = h("dialog", { part: "panel", "aria-labelledby": "title", lang: words.language, dir: words.dir, onclick: ({ target }) => target === dialog && close(), onclose: () => {
     dialog.remove();
     // The button that opened it may have made way for another.
-    if (!element.shadowRoot.activeElement) box.querySelector("button, a")?.focus();
+    if (!shadowRoot.activeElement) element.box.querySelector("button, a")?.focus();
   } }, h("div", { class: "head" }, title, button("×", close, "close", { "aria-label": t("panel.close") })), body);
   const views = {
     subscribed: ["subscribe", () => managing(element, close)],
@@ -103,6 +115,6 @@ export function openPanel(element, story) {
     title.focus();
   }
   show();
-  box.append(dialog);
+  shadowRoot.append(dialog);
   dialog.showModal();
 }

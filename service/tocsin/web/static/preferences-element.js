@@ -28,10 +28,11 @@ export class PreferencesElement extends TocsinElement {
     const { t } = words;
     const { site } = tocsin;
     const save = (change) => this.#save(() => tocsin.update(change));
+    const saveHere = (change) => this.#save(() => inZone(tocsin, change));
     const topics = topicControls(words, site, (id, level) => save((now) => chooseTopic(now, id, level)));
     topics.elements.push(note(site.topics.some((topic) => topic.per_day) && t("often.note")));
     this.status = live("status");
-    const parts = { topic: topics, quiet: quietPart(words, site, save), cap: this.#cap(save), snooze: this.#snooze(save),
+    const parts = { topic: topics, quiet: quietPart(words, site, save, saveHere), cap: this.#cap(save, saveHere), snooze: this.#snooze(save),
       stories: this.#stories(save), language: this.#language(save), ...(site.consent && { consent: this.#consent() }) };
     this.#parts = Object.values(parts);
     this.form = h("div", {}, ...Object.entries(parts).map(([name, { elements }]) =>
@@ -61,13 +62,16 @@ export class PreferencesElement extends TocsinElement {
   async #save(work) {
     const { t } = this.words;
     this.#saving += 1;
-    this.#tell("status", t("save.saving"));
+    this.#tell("status", "");
+    // What is quick is not worth a word of its own.
+    const slow = setTimeout(() => this.#tell("status", t("save.saving")), 700);
     let failed = null;
     try {
       await work();
     } catch (error) {
       failed = `${t("save.failed")} ${reason(this.words, error)}`;
     }
+    clearTimeout(slow);
     this.#saving -= 1;
     this.show();
     if (failed) this.#tell("status failed", failed);
@@ -79,11 +83,11 @@ export class PreferencesElement extends TocsinElement {
     say(this.status, text);
   }
 
-  #cap(save) {
+  #cap(save, saveHere) {
     const { t, number } = this.words;
     const exempt = tick(() => save({ daily_cap: { flash_exempt: exempt.checked } }));
     const exemption = ticked(exempt, t("cap.exempt"));
-    const count = select((value) => save((now) => inZone(now, {
+    const count = select((value) => saveHere((now) => ({
       daily_cap: value ? { count: Number(value), ...(!now.daily_cap && { flash_exempt: true }) } : null })));
     return {
       elements: [field(t("cap.label"), count), exemption],

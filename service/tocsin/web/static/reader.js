@@ -2,7 +2,7 @@
 import { Tocsin } from "../tocsin.js";
 import { $, busy, h, say } from "./dom.js";
 import { showLatest } from "./latest.js";
-import { pageWords, told } from "./page-words.js";
+import { clock, pageWords, told } from "./page-words.js";
 
 function show(state) {
   for (const name of ["loading", "subscribe", "failed"]) $(`#${name}`).hidden = name !== state;
@@ -31,6 +31,7 @@ function connectAgain(t) {
 }
 
 async function start() {
+  say($("#example-clock"), clock(new Date()));
   const words = await pageWords().catch(() => null);
   // What the page says then is on it from the server.
   $("#again").addEventListener("click", () => (words ? connectAgain(words.t) : location.reload()));

@@ -19,12 +19,14 @@ export function recordOf(base) {
   return {
     name,
 
-    /** The worker may have renewed the subscription, so of two records the one of this endpoint counts. */
+    /** The worker may have renewed the subscription, so of two records those of this endpoint count; who left has left. */
     async read(endpoint) {
       const all = [await tried(cached), await tried(local)];
       const known = all.filter((one) => one !== undefined);
-      const whole = known.filter((one) => one?.id && one.token);
-      return known.length ? whole.find((one) => one.endpoint === endpoint) ?? whole[0] ?? null : undefined;
+      const whole = known.filter((one) => one?.ended || (one?.id && one.token));
+      const its = whole.filter((one) => one.endpoint === endpoint);
+      const those = its.length ? its : whole;
+      return known.length ? those.find(({ ended }) => ended) ?? those[0] ?? null : undefined;
     },
 
     async write(record) {

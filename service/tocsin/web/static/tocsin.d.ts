@@ -66,6 +66,8 @@ export interface Site {
   default_preferences: Preferences;
   limits: Record<string, number>;
   language?: string;
+  /** IANA; of readers who named none. */
+  time_zone?: string;
   receipts?: "off" | "aggregate" | "individual";
   /** The text that a reader agrees to when they subscribe; null where none is needed. */
   consent?: { text_version: string; text: string } | null;
@@ -81,8 +83,11 @@ export interface HistoryEntry {
 export interface ConnectOptions {
   /** The service's address; by default where this module came from, or the page's first connection. */
   base?: string | URL;
-  /** The worker, or its registration. By default `sw.js` of the service, or `/tocsin/sw.js` on another origin. */
-  serviceWorker?: string | URL | ServiceWorkerRegistration;
+  /**
+   * The worker (an address, also as a TrustedScriptURL), or its registration. By default `sw.js` of the service, or
+   * `/tocsin/sw.js` on another origin. Rejects where the page is connected with another one.
+   */
+  serviceWorker?: string | URL | { toJSON(): string } | ServiceWorkerRegistration;
   /** Words of the elements that go before ours, by their keys (`assets/words-en.json`). */
   texts?: Record<string, string>;
   /** BCP 47: the elements' language, unless an element has a `lang` of its own. */
@@ -113,13 +118,17 @@ export class Tocsin extends EventTarget {
   /** Whether the reader agreed to the present text of `site.consent`. */
   readonly consent: boolean;
 
-  /** Notes that the reader agrees to the text of `site.consent`, or takes it back. */
+  /** Notes that a subscribed reader agrees to the text of `site.consent`, or takes it back. */
   agree(consent: boolean): Promise<State>;
 
   /** Changes are saved one after the other; a function gets the preferences as they are then. */
   update(change: Patch<Preferences> | ((now: Preferences) => Patch<Preferences>)): Promise<Preferences>;
 
+  /** Counts also where the service cannot be told: a visit goes on with what is left to do, and heals nothing. */
   unsubscribe(): Promise<State>;
+
+  /** Unsubscribes and forgets everything here; rejects, and changes nothing, unless the service has erased its part. */
+  erase(): Promise<State>;
 
   /** A real push, to this browser alone. */
   test(): Promise<unknown>;
@@ -131,7 +140,11 @@ export class Tocsin extends EventTarget {
   export(): Promise<{ [more: string]: unknown }>;
 }
 
-/** An answer that is not the one asked for, or none at all (`code` is then "network"). */
+/**
+ * An answer that is not the one asked for, or none at all (`code` is then "network"); also "push_service_unreachable",
+ * where the browser's push service gave none within 30 seconds, and "not_subscribed". "ended": this browser was erased on
+ * its reader's request, and only `subscribe()` brings it back.
+ */
 export class ProblemError extends Error {
   readonly status: number;
   readonly code: string;

@@ -5,7 +5,7 @@ const ADMITTED = { flash: ["flash"], breaking: ["flash", "breaking"], update: ["
 
 /** What a topic is set to: "off" or a level. */
 const chosen = ({ topics = [], topic_levels: own, min_level: least }, id) =>
-  topics.includes(id) ? own?.[id] ?? least ?? "update" : "off";
+  topics.includes(id) ? (Object.hasOwn(own ?? {}, id) ? own[id] : least ?? "update") : "off";
 
 /** Alerts a day; null where nobody knows. `wake` leaves out those levels that quiet hours let through. */
 function perDay({ per_day: rates }, level, wake) {

@@ -39,6 +39,9 @@ export async function words(language, { base: service = ROOT, texts } = {}) {
     const form = `${key}.${plural.select(count)}`;
     return t(form in all ? form : `${key}.other`, { ...values, n: number.format(count) });
   };
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  /** "now", "in 40 seconds", "tomorrow" */
+  const soon = (count, unit = "second") => relative.format(count, unit);
   // Of one language, the form of the reader's own country: 22:00 or 10 pm.
   const local = navigator.languages.find((each) => base(each) === base(language)) ?? language;
   const time = (moment, options) => new Intl.DateTimeFormat(local, options).format(moment);
@@ -50,5 +53,5 @@ export async function words(language, { base: service = ROOT, texts } = {}) {
     return unit ? t(`often.${unit}`, { n: number.format(Math.max(1, Math.round(perDay * days))) }) : t("often.rare");
   };
 
-  return { language, dir: RIGHT_TO_LEFT.test(language) ? "rtl" : "ltr", t, n, time, often, number: number.format };
+  return { language, dir: RIGHT_TO_LEFT.test(language) ? "rtl" : "ltr", t, n, time, soon, often, number: number.format };
 }

@@ -54,7 +54,7 @@ function watch() {
 async function whenNobodyElseShows(showOurs) {
   const anythingShown = watch();
   const current = self.registration.pushManager.getSubscription().catch(() => null);
-  const [record, subscription] = await Promise.all([kept(RECORD), current]);
+  const [record, subscription] = await Promise.all([keptRecord(), current]);
   const mine = Boolean(record?.token) && record.endpoint === subscription?.endpoint;
   if (mine) await new Promise((resolve) => setTimeout(resolve, OTHERS_TURN));
   const seen = anythingShown();
@@ -119,7 +119,7 @@ self.addEventListener("message", (event) => {
 });
 
 async function visited() {
-  if (!(await kept(RECORD))) await forgetAll();
+  if (!(await keptRecord())) await forgetAll();
   await freshSite().catch(() => null);
 }
 

@@ -87,6 +87,6 @@ async function send({ alert, event }, site = null) {
 /** Nothing, but where the service keeps each browser's own and the reader has agreed to the text that says so. */
 async function nameFor(site) {
   if (site?.receipts !== "individual") return {};
-  const { id, token, consent } = (await kept(RECORD)) ?? {};
+  const { id, token, consent } = (await keptRecord()) ?? {};
   return token && consent && consent === site.consent?.text_version ? { subscription: id, token } : {};
 }

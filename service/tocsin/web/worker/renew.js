@@ -15,16 +15,31 @@ function keyOf(subscription) {
 
 /** Not for the subscription of somebody else, in whose worker we are, and not for a reader who has left. */
 async function renew({ oldSubscription, newSubscription }) {
-  const record = await kept(RECORD);
+  const record = await keptRecord();
   if (!record) return;
   if (!ALONE && oldSubscription && oldSubscription.endpoint !== record.endpoint) return;
   const site = await freshSite();
+  // A push service may take its time; pages are not kept waiting meanwhile.
   const subscription = newSubscription ?? await self.registration.pushManager.subscribe({
     userVisibleOnly: true,
     applicationServerKey: keyBytes(site.application_server_key),
   });
-  const registered = await register(subscription, record);
-  await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent, names: record.names });
+  await locked(() => take(subscription));
+}
+
+async function take(subscription) {
+  const record = await keptRecord();
+  if (!record) await subscription.unsubscribe(); // left meanwhile
+  if (!record || record.endpoint === subscription.endpoint) return;
+  try {
+    const registered = await register(subscription, record);
+    await keep(RECORD, { ...registered, endpoint: subscription.endpoint, consent: record.consent, names: record.names });
+  } catch (error) {
+    if (error.status !== 410) throw error;
+    // Erased on its reader's request. The page keeps a record, too, and drops it when it sees this mark.
+    await keep(RECORD, { ended: true, endpoint: record.endpoint });
+    await subscription.unsubscribe();
+  }
 }
 
 /** The preferences go along: where the service knows the old one no more, they are all that is left of them. */

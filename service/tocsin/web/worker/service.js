@@ -58,6 +58,27 @@ async function keep(url, value) {
   } catch { /* as above */ }
 }
 
+/** What is kept of this browser's subscription; nothing where its reader has left. */
+async function keptRecord() {
+  const record = await kept(RECORD);
+  return record?.ended ? undefined : record;
+}
+
+/** One at a time with the pages, which keep the same record. */
+async function locked(work) {
+  let begun = false;
+  const begin = () => {
+    begun = true;
+    return work();
+  };
+  try {
+    return await navigator.locks.request(`tocsin:${BASE.href}`, begin);
+  } catch (error) {
+    if (begun) throw error;
+    return begin();
+  }
+}
+
 async function freshSite() {
   const site = await answered("v1/site", { cache: "no-cache" });
   await keep(SITE, site);

@@ -55,7 +55,7 @@ function withRoom(buttons) {
 }
 
 async function showAlert(notification) {
-  const record = await kept(RECORD);
+  const record = await keptRecord();
   const found = cardOf(notification, record, await wordsFor(record));
   if (!found.alert) return show(found.title, found.options);
   const { card, again } = await inJournal((journal) => newestOf(journal, found));
@@ -91,7 +91,7 @@ async function closeOlder(chain, stamp) {
 /** For a push that says nothing: the newest alert for this reader that was not shown yet, else that there is news. */
 async function showNewest() {
   try {
-    const record = await kept(RECORD);
+    const record = await keptRecord();
     const newest = (await newestUnseen(record)) ?? (await later(LIST_AGE, () => newestUnseen(record)));
     if (newest) return await showAlert(await asNotification(newest));
   } catch (error) {
@@ -144,7 +144,7 @@ async function collapseKey(alert) {
 }
 
 async function showPlainNotice() {
-  const [record, site] = await Promise.all([kept(RECORD), knownSite().catch(() => null)]);
+  const [record, site] = await Promise.all([keptRecord(), knownSite().catch(() => null)]);
   const word = await wordsFor(record);
   const title = site?.name ? word("news").replace("{site}", () => site.name) : word("news_unnamed");
   const { lang, dir } = word;

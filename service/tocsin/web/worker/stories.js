@@ -3,12 +3,12 @@
 /** @param {Notification} notification The alert's, or the one that says that its story is muted. */
 async function setMuted(notification, muted) {
   const { tocsin, navigate } = notification.data;
-  const record = await kept(RECORD);
+  const record = await keptRecord();
   const word = await wordsFor(record);
   let said = muted ? "muted" : "unmuted";
   let action = muted ? { action: UNMUTE, title: word("undo") } : { action: MUTE, title: word("mute") };
   try {
-    await mute(record, tocsin.story, muted);
+    await locked(() => mute(tocsin.story, muted));
   } catch (error) {
     console.warn("tocsin: the story could not be muted", error);
     said = muted ? "not_muted" : "not_unmuted";
@@ -27,7 +27,8 @@ async function setMuted(notification, muted) {
 }
 
 /** An array is replaced whole by a merge patch, so what the service holds now is asked first. */
-async function mute(record, story, muted) {
+async function mute(story, muted) {
+  const record = await keptRecord();
   if (!record?.token) throw new Error("this browser is not subscribed");
   const { id, token } = record;
   const path = `v1/subscriptions/${encodeURIComponent(id)}`;

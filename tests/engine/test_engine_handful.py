@@ -1,0 +1,166 @@
+"""Shards in which few follow an alert are worked on together: in fewer trips, and with nothing less promised."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from bulk import Shard, a_browser, browser_number, first_number, preferences, write
+from hands import a_runtime, accept_all
+from samples import an_alert
+from tocsin import clock
+from tocsin.domain.alerts import Alert
+from tocsin.domain.deliveries import Answer, Mark
+from tocsin.domain.queues import PRIORITY
+from tocsin.domain.subscriptions import SHARD_SIZE, Record
+from tocsin.domain.topics import Topic
+from tocsin.push.sender import Envelope, OnAnswer
+from tocsin.settings import Settings, load
+from tocsin.store.alerts import PREFIX
+from tocsin.store.runs import Claim
+from tocsin.store.shards import shard_key
+from tocsin_workers.begin import begin
+from tocsin_workers.deliver import deliver
+from tocsin_workers.runtime import Runtime
+
+# What a shard of ten readers takes of scripts' calls and of trips: a little over what it does. Without the looks for
+# new work, of which there are more where the machine is busy.
+SCRIPTS_A_SHARD, TRIPS_A_SHARD = 6.5, 2.5
+
+
+class Watches:
+    """Takes all; notes of which shards each window was, and how many shards were leased meanwhile."""
+
+    def __init__(self, leased: str) -> None:
+        self.got: list[str] = []
+        self.windows: list[set[int]] = []
+        self.most_leased = 0
+        self.runtime: Runtime
+        self._leased = leased
+
+    async def send(self, envelopes: Sequence[Envelope], on_answer: OnAnswer | None = None) -> list[Answer]:
+        self.got += [envelope.url for envelope in envelopes]
+        self.windows.append({browser_number(envelope.url) // SHARD_SIZE for envelope in envelopes})
+        leased = await self.runtime.store.server.redis.zcard(self._leased)
+        self.most_leased = max(self.most_leased, leased)
+        return accept_all(envelopes, on_answer)
+
+    async def close(self) -> None:
+        pass
+
+
+class Scene:
+    """A runtime, an alert, and shards with so many followers each."""
+
+    def __init__(self, runtime: Runtime, sender: Watches, alert: Alert) -> None:
+        self.runtime, self.store, self.sender, self.alert = runtime, runtime.store, sender, alert
+
+    async def fill(self, followers: Sequence[int]) -> None:
+        wants = await self.store.profiles.number(preferences({"topics": ["world"]}))
+        shards: dict[str, Shard] = {}
+        for place, count in enumerate(followers):
+            shard = shards[f"fcm.{place}"] = Shard()
+            for slot in range(count):
+                browser = a_browser(place * SHARD_SIZE + slot, "fcm.googleapis.com")
+                key_id = self.runtime.application_server.key_id
+                record = Record(browser.endpoint.url, browser.p256dh, browser.auth, key_id, 0)
+                shard.records[str(slot)], shard.numbers[slot] = record.pack(), wants
+        await write(self.store, shards, {}, {"fcm": len(followers) * SHARD_SIZE})
+        await self.store.alerts.queue(self.alert, "the alert that few follow")
+
+    async def deliver(self) -> None:
+        await deliver(self.runtime, PRIORITY)
+
+    async def accepted(self, shard: str) -> int:
+        return (await self.store.ledgers.ledgers(shard, [self.alert.id]))[self.alert.id].count(Mark.ACCEPTED)
+
+
+@pytest.fixture
+async def scene(servers: Settings) -> AsyncIterator[Scene]:
+    alert = an_alert(now=clock.now())
+    sender = Watches(f"{PREFIX}leased:{alert.id}:fcm")
+    settings = load(data_dir=servers.data_dir, window=100, start_per_second=100_000)
+    runtime = sender.runtime = await a_runtime(settings, sender)
+    await runtime.store.server.redis.flushall()
+    await runtime.store.topics.replace([Topic(id="world", name="World")])
+    yield Scene(runtime, sender, alert)
+    await runtime.close()
+
+
+async def test_shards_of_few_readers_share_their_trips(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards, trips, looks = 60, 0, 0
+    await scene.fill([10] * shards)
+    server = scene.store.server
+    run, together = server.run, server.together
+
+    async def counted_run(*words: object) -> object:
+        nonlocal trips, looks
+        if words[0] == "claim_shard":
+            looks += 1
+        else:
+            trips += 1
+        return await run(*words)  # type: ignore[arg-type]
+
+    async def counted_together(*scripts: object) -> object:
+        nonlocal trips
+        trips += 1
+        return await together(*scripts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(server, "run", counted_run)
+    monkeypatch.setattr(server, "together", counted_together)
+    await server.redis.config_resetstat()
+
+    await scene.deliver()
+
+    assert len(scene.sender.got) == len(set(scene.sender.got)) == 10 * shards
+    assert (await scene.store.alerts.get(scene.alert.id)).totals is not None
+    calls = (await server.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert (calls - looks) / shards < SCRIPTS_A_SHARD
+    assert trips / shards < TRIPS_A_SHARD
+
+
+async def test_a_first_shard_that_was_an_exception_claims_no_crowd(scene: Scene) -> None:
+    """Who waits in the others is known only when they are planned; those too many go back to whoever has room."""
+    await scene.fill([3, *[300] * 40])
+
+    await scene.deliver()
+
+    assert len(set(scene.sender.got)) == len(scene.sender.got) == 3 + 300 * 40
+    assert scene.sender.most_leased < 10  # of which a quarter were claimed beside the first
+
+
+async def test_what_is_broken_in_one_shard_does_not_keep_others_from_their_alert(scene: Scene) -> None:
+    await scene.fill([5] * 12)
+    redis, leased = scene.store.server.redis, f"{PREFIX}leased:{scene.alert.id}:fcm"
+    await redis.hset(shard_key("fcm.7", f"ledger:{scene.alert.id}"), "not", "a ledger")
+    scene.store.runs.grace_ms = 0
+    for _ in range(3):  # what goes wrong is given up, until its lease lapses
+        await scene.deliver()
+        for shard in await redis.zrange(leased, 0, -1):
+            await redis.zadd(leased, {shard: 1})
+
+    assert len(set(scene.sender.got)) == len(scene.sender.got) == 5 * 11
+    assert [await scene.accepted(f"fcm.{place}") for place in range(12) if place != 7] == [5] * 11
+
+
+async def test_shards_whose_holder_died_go_alone(scene: Scene) -> None:
+    """In one window with others, these would be suspected with whoever killed it."""
+    await scene.fill([3] * 12)
+    await begin(scene.runtime, scene.alert.id)
+    redis, leased = scene.store.server.redis, f"{PREFIX}leased:{scene.alert.id}:fcm"
+    suspects = set()
+    for _ in range(2):
+        claim = await scene.store.runs.claim([PRIORITY], ())
+        assert isinstance(claim, Claim)
+        await scene.store.ledgers.begin(claim)
+        await scene.store.ledgers.try_window(claim, [0, 1, 2])
+        suspects.add(first_number(claim.shard) // SHARD_SIZE)
+    for suspect in suspects:
+        await redis.zadd(leased, {f"fcm.{suspect}": 1})
+    scene.store.runs.grace_ms = 0
+    scene.store.runs.part = 1  # all that are due
+
+    await scene.deliver()
+
+    assert len(set(scene.sender.got)) == len(scene.sender.got) == 3 * 12
+    assert max(map(len, scene.sender.windows)) > 1
+    assert [window for window in scene.sender.windows if window & suspects and len(window) > 1] == []
