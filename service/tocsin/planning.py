@@ -147,6 +147,11 @@ class Planner:
         """The cap of who has this number, where this alert counts under it. It is never personal."""
         return self._limit(self._table.at(now), number & ~PERSONAL, now)
 
+    def language(self, number: int) -> str | None:
+        """Of who has this number. It is never personal."""
+        preferences = self._sets.get(number & ~PERSONAL)
+        return preferences.language if preferences else None
+
     async def plan(
         self, shard: str, numbers: Sequence[int], now: datetime, among: Collection[int] | None = None
     ) -> ShardPlan:

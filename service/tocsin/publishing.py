@@ -108,7 +108,7 @@ class Publishing:
         else:
             if message := text_fault(words.reason, 1, MAX_BODY):
                 raise Invalid.at("reason", message)
-            alert = newest.alert.retraction(words.reason, author, now)
+            alert = newest.alert.retraction(words.reason, author, now, self._settings.notices)
         if earlier := await self._store.alerts.asked_before(alert, key):
             return await self._again(earlier.alert_id)
         await check_correctable(self._store, asked, newest)

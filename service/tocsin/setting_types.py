@@ -1,5 +1,6 @@
 """What settings may hold: each form a type with its check, which says in a sentence what a person can mend."""
 
+import json
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
@@ -13,7 +14,9 @@ from pydantic_settings import NoDecode
 from tocsin.domain.consent import MAX_VERSION
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.levels import Level
+from tocsin.domain.notices import texts_fault
 from tocsin.domain.origins import parse_origin
+from tocsin.domain.text import link_fault
 from tocsin.domain.topics import parse_topics
 
 
@@ -41,6 +44,34 @@ def _public_url(value: str) -> str:
     if value and urlsplit(value).path.strip("/"):
         raise ValueError("must be scheme and host, without a path (that is BASE_PATH)")
     return parse_origin(value) if value else value
+
+
+def _page_url(value: str) -> str:
+    if value and (message := link_fault(value, ())):
+        raise ValueError(message)
+    return value
+
+
+def _reader_url(value: str) -> str:
+    # Who tries it out on one machine has no certificate.
+    local = re.match(r"http://(localhost|127\.0\.0\.1)(:\d+)?(/|$)", value)
+    _page_url(value.replace("http:", "https:", 1) if local else value)
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value else {}
+    except ValueError:
+        raise ValueError('must be JSON such as {"en": {"push.test": "It works."}}') from None
+
+
+def _texts(value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    if message := texts_fault(value):
+        raise ValueError(message)
+    return value
 
 
 def _vapid_subject(value: str) -> str:
@@ -123,8 +154,11 @@ Origins = Annotated[_CommaList, _each(_origin)]
 
 BasePath = Annotated[str, AfterValidator(_base_path)]
 ConsentVersion = Annotated[str, AfterValidator(_consent_version)]
+NoticeTexts = Annotated[dict[str, dict[str, str]], NoDecode, BeforeValidator(_from_json), AfterValidator(_texts)]
+PrivacyUrl = Annotated[str, AfterValidator(_page_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Rate = Annotated[str, AfterValidator(_rate)]
+ReaderUrl = Annotated[str, AfterValidator(_reader_url)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TopicList = Annotated[str, AfterValidator(_topics)]

@@ -22,6 +22,7 @@ from tocsin.domain.endpoints import DEFAULT_PUSH_HOSTS
 from tocsin.domain.errors import Misconfigured
 from tocsin.domain.languages import SiteLanguage
 from tocsin.domain.levels import Level
+from tocsin.domain.notices import Notices
 from tocsin.domain.receipts import Keeping
 from tocsin.setting_types import (
     BasePath,
@@ -30,9 +31,12 @@ from tocsin.setting_types import (
     Hosts,
     Levels,
     Networks,
+    NoticeTexts,
     Origins,
+    PrivacyUrl,
     PublicUrl,
     Rate,
+    ReaderUrl,
     ServerUrl,
     TimeZone,
     TopicList,
@@ -70,6 +74,13 @@ class Settings(BaseSettings):
     base_path: BasePath = Field("", description="A path under which everything lives, such as /alerts.")
     site_name: str = Field("Tocsin", min_length=1, max_length=60, description="The newsroom's name, for readers.")
     language: SiteLanguage = Field(SiteLanguage.ENGLISH, description="Of the readers' pages: en or ar (right to left).")
+    texts: NoticeTexts = Field(
+        {}, description="Your own words in notifications, by language and key: [texts.en] in the file, else JSON."
+    )
+    reader_url: ReaderUrl = Field(
+        "", description="Your own page with a reader's choices, where notices of ours lead. Empty: Tocsin's own page."
+    )
+    privacy_url: PrivacyUrl = Field("", description="Your privacy policy (https), linked where readers subscribe.")
     trusted_proxies: Networks = Field((), description="Addresses or networks that may set X-Forwarded-For.")
     allowed_origins: Origins = Field((), description="Sites whose pages may call the readers' API.")
     allowed_link_hosts: Hosts = Field(
@@ -234,6 +245,15 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Where readers reach us, with the path."""
         return self.origin + self.base_path
+
+    @cached_property
+    def readers_page(self) -> str:
+        """Where a click leads on what is no alert."""
+        return self.reader_url or f"{self.url}/"
+
+    @cached_property
+    def notices(self) -> Notices:
+        return Notices(self.language, self.texts)
 
 
 def source(name: str) -> str:

@@ -54,6 +54,22 @@ async def test_each_level_of_each_topic_has_its_mean_of_thirty_days(api: Served,
     assert await counted.per_day("politics") == {"flash": 0, "breaking": 0, "update": 0}
 
 
+async def test_languages_are_those_of_thirty_days_alerts_without_their_countries(
+    api: Served, counted: Frequency
+) -> None:
+    await sent(api, 31, language="fr")
+    await sent(api, 1, AlertState.STOPPED, language="es")
+    for days_ago, language in ((3, "en-GB"), (2, "en"), (1, "AR"), (0.5, None)):
+        await sent(api, days_ago, language=language)
+
+    assert await counted.languages() == ("ar", "en")
+
+
+async def test_a_young_site_knows_its_languages_at_once(api: Served, counted: Frequency) -> None:
+    await sent(api, 1, language="ar")
+    assert (await counted.per_day("world"), await counted.languages()) == (None, ("ar",))
+
+
 async def test_corrections_and_what_was_stopped_do_not_count(api: Served, counted: Frequency) -> None:
     await sent(api, 40)
     await sent(api, 2, AlertState.STOPPED)

@@ -44,6 +44,7 @@ async def test_anybody_sees_what_was_sent_newest_first(api: Served) -> None:
 
     assert found[1] == {
         **{name: first[name] for name in ("id", "headline", "body", "url", "topics", "level", "story")},
+        "kind": "alert",
         "corrects": None,
         "sent_at": first["created_at"],
     }
@@ -79,7 +80,7 @@ async def test_a_correction_stands_in_the_place_of_what_it_corrects(api: Served)
 
     assert reply.status == 202, reply.text
     found = await shows(api, reply.json["id"], other)
-    assert (found[0]["headline"], found[0]["corrects"]) == ("Right", wrong)
+    assert (found[0]["headline"], found[0]["kind"], found[0]["corrects"]) == ("Right", "correction", wrong)
 
 
 async def test_what_was_scheduled_long_ago_is_as_new_as_its_sending(api: Served) -> None:

@@ -10,6 +10,9 @@ from api_served import Served, assert_problem, bearer, changed, serve, subscript
 from tocsin.api.readers import SITE_CACHE
 from tocsin.domain.subscriptions import Address, Record
 from tocsin.domain.topics import Topic
+from tocsin.push import vapid_keys
+from tocsin.push.vapid import read_private
+from tocsin.push.vapid_files import install, retire, rotate
 from tocsin.simulator.client import SimulatorClient
 
 Browser = dict[str, Any]
@@ -295,6 +298,33 @@ async def test_the_site_says_what_a_page_needs(api: Served) -> None:
     assert site["default_preferences"] == DEFAULTS
     assert len(site["application_server_key"]) == 87
     assert site["limits"]["headline"] == 120
+    assert site["privacy_url"] is None
+
+
+async def test_a_site_says_where_its_privacy_policy_is_and_its_pages_link_to_it(api: Served) -> None:
+    policy = "https://www.news.example/privacy?a=1&b=2"
+    async with serve(changed(api.settings, privacy_url=policy)) as served:
+        assert (await served.call("GET", "/v1/site")).json["privacy_url"] == policy
+        for page in ("/", "/preferences"):
+            assert '<a href="https://www.news.example/privacy?a=1&amp;b=2">' in (await served.call("GET", page)).text
+
+
+async def test_a_site_names_all_keys_in_force_the_present_one_first(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vapid_keys, "LOOK_SECONDS", 0)
+    settings, before = api.settings, api.services.keys.present
+    pem = read_private(settings.vapid_file)
+    try:
+        new = rotate(settings.vapid_file, settings.vapid_subject)
+        site = (await api.call("GET", "/v1/site")).json
+        assert site["application_server_keys"][0] == site["application_server_key"] == new.public_key
+        assert before.public_key in site["application_server_keys"]
+    finally:
+        install(pem, settings.vapid_file, settings.vapid_subject)
+        retire(settings.vapid_file, new.key_id)
+    site = (await api.call("GET", "/v1/site")).json
+    assert site["application_server_keys"] == [site["application_server_key"]] == [before.public_key]
 
 
 async def test_the_site_is_not_sent_again_to_who_has_it(api: Served) -> None:

@@ -46,6 +46,25 @@ async def test_it_arrives_decrypted_in_this_browser_alone(
     assert (await simulator.browser(other.id)).messages == []
 
 
+async def test_it_is_in_the_readers_language_and_leads_to_the_newsrooms_own_page(
+    api: Served, simulator: SimulatorClient, register: Register
+) -> None:
+    view, registered = await register()
+    mine = f"/v1/subscriptions/{registered['id']}/preferences"
+    given = {"reader_url": "https://www.news.example/alerts", "texts": {"en": {"push.test": "It works."}}}
+    async with serve(changed(api.settings, language="ar", **given)) as arabic:
+        for language in (None, "en"):
+            await arabic.call("PATCH", mine, {"language": language}, bearer(registered["token"]))
+            assert (await push(arabic, registered)).status == 200
+
+    told = [message.payload["notification"] for message in (await simulator.browser(view.id)).messages]
+    assert [(each["body"], each["lang"], each["dir"]) for each in told] == [
+        ("هذه تجربة: التنبيهات تصل إلى هذا المتصفح.", "ar", "rtl"),
+        ("It works.", "en", "auto"),
+    ]
+    assert {each["navigate"] for each in told} == {"https://www.news.example/alerts"}
+
+
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_subscription_that_ended_is_sent_nothing_until_it_comes_again(
     api: Served, simulator: SimulatorClient, register: Register, status: int

@@ -32,6 +32,7 @@ def test_the_shape() -> None:
         "title": "The Daily: 4 alerts while it was quiet",
         "navigate": "https://x.org/1",
         "body": "News 0 · News 1 · News 2 · News 3",
+        "lang": "en",
         "dir": "auto",
         "tag": summary_key(alerts),
         "silent": False,

@@ -52,6 +52,25 @@ async def test_who_sleeps_gets_it_afterwards_and_several_alerts_as_one(town: Tow
         assert shown["data"]["tocsin"]["alerts"] == [second["id"], first["id"]]
 
 
+async def test_a_summary_is_in_its_readers_language_where_the_alerts_name_none(town: Town) -> None:
+    views, registered = await sleepers(town, 2)
+    headers = {"Authorization": f"Bearer {registered[0]['token']}"}
+    path = f"/v1/subscriptions/{registered[0]['id']}/preferences"
+    assert (await town.call("PATCH", path, {"language": "ar"}, headers))[0] == 200
+    alerts = [await town.ended((await town.send(headline=headline))["id"]) for headline in ("First", "Second")]
+
+    for one in registered:
+        await wake(town, one)
+
+    for alert in alerts:
+        await town.progress_until(alert["id"], lambda progress: progress["accepted"] == 2)
+    told = [(await town.simulator.browser(view.id)).messages[0].payload["notification"] for view in views]
+    assert [(each["title"], each["lang"], each["dir"]) for each in told] == [
+        ("Tocsin: تنبيهات ساعات الهدوء (2)", "ar", "rtl"),
+        ("Tocsin: 2 alerts while it was quiet", "en", "auto"),
+    ]
+
+
 async def test_a_single_alert_that_waited_is_itself(town: Town) -> None:
     (view,), (registered,) = await sleepers(town, 1)
     alert = await town.ended((await town.send())["id"])

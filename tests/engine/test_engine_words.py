@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from test_engine_deferral import quiet_now, sleepers, wake
 
+from api.api_served import changed, serve
 from tocsin import clock
 from tocsin.domain.alerts import AlertState, Correction
 from tocsin.simulator.faults import DelayFault, StatusFault
@@ -138,6 +139,28 @@ async def test_who_waited_for_what_was_stopped_hears_of_no_retraction(town: Town
     await wake(town, registered)
     await town.progress_until(alert_id, lambda progress: progress["deferred"] == 0)
     assert await titles(town, view) == []
+
+
+async def test_a_retraction_is_in_the_language_of_its_alert_else_of_the_site(town: Town) -> None:
+    (view,) = await town.subscribe(1)
+    marked, unmarked = [
+        await town.ended((await town.send(headline=headline, language=language))["id"])
+        for headline, language in (("NATO: قمة طارئة", "ar"), ("قمة طارئة", None))
+    ]
+
+    _, first = await follow_up(town, marked["id"], "retraction", reason="خبر غير صحيح.")
+    async with serve(changed(town.settings, language="ar")) as arabic:
+        path = f"/v1/alerts/{unmarked['id']}/retraction"
+        second = (await arabic.call("POST", path, {"reason": "خبر غير صحيح."}, town.editor)).json
+
+    for retraction in (first, second):
+        await town.ended(retraction["id"])
+    messages = (await town.simulator.browser(view.id)).messages[2:]
+    told = [message.payload["notification"] for message in messages]
+    assert sorted((each["title"], each["dir"]) for each in told) == [
+        ("تنبيه مسحوب: NATO: قمة طارئة", "rtl"),
+        ("تنبيه مسحوب: قمة طارئة", "auto"),
+    ]
 
 
 async def test_a_correction_is_never_part_of_a_summary(town: Town) -> None:

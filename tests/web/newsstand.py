@@ -198,11 +198,12 @@ def site_of(example: str, service: str, policy: str = "") -> web.Application:
 
 
 class Newsstand:
-    """`asked` are the calls of the API as `POST /v1/receipts 204`."""
+    """`asked` are the calls of the API as `POST /v1/receipts 204`, `told` those that said which page they came from."""
 
     def __init__(self, settings: Settings, services: Services, site: str) -> None:
         self.settings, self.services, self.site = settings, services, site
         self.asked: list[str] = []
+        self.told: list[str] = []
 
     def times(self, call: str) -> int:
         return sum(line.startswith(call) for line in self.asked)
@@ -236,6 +237,8 @@ async def open_newsstand(
 
     async def note(request: web.Request, response: web.StreamResponse) -> None:
         newsstand.asked.append(f"{request.method} {request.path_qs} {response.status}")
+        if "Referer" in request.headers:
+            newsstand.told.append(request.path)
 
     application = make_app(settings)
     application.on_response_prepare.append(note)

@@ -116,6 +116,14 @@ def test_a_readers_page_speaks_the_sites_language(name: str) -> None:
         assert not GAP.search(text)
 
 
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_privacy_policy_is_linked_where_there_is_one(name: str) -> None:
+    context = {"base_path": "", "site_name": "The Herald", "version": "1.2.3"}
+    policy = "https://herald.example/privacy"
+    assert policy in Page(render(name, privacy_url=policy, **context)).links()
+    assert not [link for link in Page(render(name, **context)).links() if "privacy" in link]
+
+
 @pytest.mark.parametrize("name", sorted(PAGES - SCRIPTS.keys()))
 def test_the_desks_pages_speak_english(name: str) -> None:
     context = {"base_path": "", "site_name": "The Herald", "version": "1.2.3"}

@@ -1,10 +1,11 @@
 """The elements, as a reader uses them: by mouse and keyboard, by their names alone."""
 
 import re
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Route, expect
-from sdk_page import sdk_page
+from playwright.async_api import Browser, Request, Route, expect
+from sdk_page import SdkPage, sdk_page
 
 from api.api_served import Served
 from browsers import needs_chromium
@@ -178,3 +179,80 @@ async def test_the_words_are_the_sites_own_and_arabic_runs_from_the_right(
         assert await follow.evaluate("button => getComputedStyle(button).direction") == "rtl"
         await page.evaluate("document.querySelector('tocsin-follow').lang = 'en'")
         await expect(page.get_by_role("button", name="Follow")).to_be_visible()
+
+
+async def site_says(reader: SdkPage, **changes: Any) -> None:
+    """From now on, beside all that it says by itself."""
+
+    async def answer(route: Route) -> None:
+        site = (await reader.api.call("GET", "/v1/site")).json
+        await route.fulfill(json={**site, **changes})
+
+    await reader.page.route("**/v1/site", answer)
+
+
+async def test_languages_are_offered_where_alerts_come_in_several_and_a_choice_can_be_taken_back(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        page = reader.page
+        choice = page.get_by_label("Alerts in")
+        for languages, wanted, offered in (
+            ([], None, None),
+            (["en"], None, None),
+            (["ar", "en"], None, ["All languages", "Arabic", "English"]),
+            (["ar", "en"], "ar", ["All languages", "Arabic", "English"]),
+            (["en"], "ar", ["All languages", "Arabic", "English"]),
+            ([], "pt-BR", ["All languages", "Brazilian Portuguese"]),
+        ):
+            await site_says(reader, languages=languages)
+            await reader.show("<tocsin-preferences></tocsin-preferences>")
+            await reader.subscribe({"language": wanted})
+            await expect(page.get_by_label("Alerts a day, at most")).to_be_visible()
+            note = page.get_by_text("alerts in other languages will not come")
+            if offered is None:
+                await expect(choice).to_be_hidden()
+                await expect(note).to_be_hidden()
+                continue
+            await expect(note).to_be_visible()
+            assert await choice.locator("option").all_text_contents() == offered
+            await expect(choice).to_have_value(wanted or "")
+
+
+async def test_the_exception_to_quiet_hours_says_how_often_it_came_or_nothing(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    topics = (await sdk_api.call("GET", "/v1/site")).json["topics"]
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        for rates, told in (
+            (None, ""),
+            ({"flash": 0.1, "breaking": 1, "update": 5}, " (about 3 a month)"),
+            ({"flash": 0, "breaking": 1, "update": 5}, " (hardly ever)"),
+        ):
+            await site_says(reader, topics=[{**topic, "per_day": rates} for topic in topics])
+            await reader.show("<tocsin-preferences></tocsin-preferences>")
+            await reader.subscribe({"topics": ["world"], "quiet_hours": {"start": "22:00", "end": "07:00"}})
+            await expect(reader.page.get_by_label("Except the very biggest")).to_be_visible()
+            said = reader.page.locator("label", has_text="Except the very biggest")
+            await expect(said).to_have_text(f"Except the very biggest{told}")
+
+
+async def test_the_panel_links_to_the_privacy_policy_and_no_call_says_where_a_reader_is(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        page = reader.page
+        await site_says(reader, privacy_url="https://herald.example/privacy")
+        asked: list[Request] = []
+        page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 (Playwright sets an attribute)
+        await reader.show('<tocsin-follow story="bridge"></tocsin-follow>')
+        await page.get_by_role("button", name="Follow").click()
+        link = page.get_by_role("dialog").get_by_role("link", name="Privacy")
+        await expect(link).to_have_attribute("href", "https://herald.example/privacy")
+        await page.get_by_role("button", name="Turn on alerts").click()
+        await expect(page.get_by_role("button", name="Mute")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_role("button", name="Mute")).to_be_visible()
+        calls = [request for request in asked if "/v1/subscriptions" in request.url]
+        assert {request.method for request in calls} == {"GET", "POST"}
+        assert not [request.url for request in calls if "referer" in await request.all_headers()]

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 from sdk_page import SdkPage, sdk_page
 
-from api.api_served import Served
+from api.api_served import Served, bearer
 from browsers import needs_chromium
 from samples import POINT, base64url
 from tocsin.push import vapid_keys
@@ -79,6 +79,33 @@ async def test_a_page_that_is_open_over_a_rotation_names_the_key_it_subscribed_w
         finally:
             install(pem, settings.vapid_file, settings.vapid_subject)
             assert sdk_api.services.keys.present.key_id == before.key_id
+
+
+async def test_a_subscription_that_was_imported_is_known_by_any_key_in_force_and_keeps_its_choices(
+    sdk_api: Served, shared_chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a worker of the site's own, made with the key that came with it, which was rotated since."""
+    monkeypatch.setattr(vapid_keys, "LOOK_SECONDS", 0)
+    settings, before = sdk_api.settings, sdk_api.services.keys.present
+    pem = read_private(settings.vapid_file)
+    theirs = {"endpoint": f"https://fcm.googleapis.com/send/{secrets.token_hex(8)}", "key": before.public_key}
+    auth = base64url(secrets.token_bytes(16))
+    subscription = {"endpoint": theirs["endpoint"], "keys": {"p256dh": base64url(POINT), "auth": auth}}
+    imported = await sdk_api.register(subscription, CHOSEN)
+    own = STATE.replace("connect()", "connect({ serviceWorker: '/sw.js' })")
+    try:
+        present = rotate(settings.vapid_file, settings.vapid_subject)
+        async with sdk_page(shared_chromium, sdk_api) as reader:
+            await reader.show("")
+            await reader.page.evaluate("(current) => played.change({ current })", {**theirs, "auth": auth})
+            assert await reader.page.evaluate(own) == "subscribed"
+            assert (await reader.played())["current"]["key"] == present.public_key
+            assert await reader.stored() == imported.json["preferences"]
+            assert len(await reader.asked()) == 0
+    finally:
+        install(pem, settings.vapid_file, settings.vapid_subject)
+    gone = await sdk_api.call("GET", f"/v1/subscriptions/{imported.json['id']}", headers=bearer(imported.json["token"]))
+    assert gone.status == 404
 
 
 async def test_a_service_that_forgot_a_browser_is_told_again(sdk_api: Served, shared_chromium: Browser) -> None:

@@ -134,3 +134,32 @@ async def test_a_reader_who_left_is_not_subscribed_again(reader: Reader, newssta
     await reader.happens("pushsubscriptionchange", {})
     assert not await reader.worker.evaluate("self.registration.pushManager.getSubscription()")
     assert newsstand.times("POST /v1/subscriptions") == 0
+
+
+async def test_a_notice_is_in_the_readers_language_and_leads_to_the_newsrooms_own_page(
+    browser: BrowserContext, servers: Settings, store: Store, tmp_path: Path
+) -> None:
+    given = {
+        "language": "ar",
+        "site_name": "The Herald",
+        "reader_url": "https://herald.example/alerts",
+        "texts": {"en": {"worker.news_body": "Read on our own site."}},
+    }
+    language = """async (language) => {
+      const cache = await caches.open("tocsin");
+      const record = { id: "x", token: "y", preferences: { topics: ["none"], language } };
+      await cache.put(new URL("_tocsin/subscription", location.href), new Response(JSON.stringify(record)));
+    }"""
+    async with (
+        open_newsstand(servers, tmp_path, "plain-site", **given) as stand,
+        reading(browser, f"{stand.settings.url}/", registered) as reader,
+    ):
+        await reader.worker.evaluate(HASTE)
+        for wanted, title, body, lang, way in (
+            ("de", "The Herald: لديك أخبار جديدة", "افتح الإشعار لقراءة آخر التنبيهات.", "ar", "rtl"),
+            ("en-GB", "The Herald: there is news", "Read on our own site.", "en", "auto"),
+        ):
+            await reader.worker.evaluate(language, wanted)
+            notice = await reader.pushed()
+            assert (notice["title"], notice["body"], notice["lang"], notice["dir"]) == (title, body, lang, way)
+            assert notice["data"]["navigate"] == "https://herald.example/alerts"

@@ -323,3 +323,4 @@ async def test_receipts_are_told_once_and_name_nobody(browser: BrowserContext, p
         await plain.until_asked("POST /v1/receipts 204", 4)
         assert plain.times("POST /v1/receipts") == 4
         assert plain.times("OPTIONS /v1/receipts") == 0
+        assert [path for path in plain.told if path.startswith("/v1/")] == []

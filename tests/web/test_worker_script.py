@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import pytest
 
+from tocsin.domain.notices import GAPS, Notices
 from tocsin.web import service_worker
 from tocsin.web.service_worker import LANGUAGES, PARTS, worker_words
 
@@ -26,6 +27,18 @@ def test_it_knows_its_service_and_its_tag_follows_it() -> None:
     assert one.headers["Service-Worker-Allowed"] == "/"
 
 
+def test_a_newsroom_says_it_in_its_own_words_and_leads_to_its_own_page() -> None:
+    texts = {"en": {"worker.read": "Read on"}, "fr": {"worker.read": "Lire"}}
+    script = service_worker("https://a.example/", "https://b.example/alerts", Notices(texts=texts)).body.decode()
+    assert 'const READER = "https://b.example/alerts";' in script
+    words = json.loads(re.findall(r"^const WORDS = (.*);$", script, re.MULTILINE)[0])
+    assert words == {
+        "en": {**worker_words("en"), "worker.read": "Read on"},
+        "ar": worker_words("ar"),
+        "fr": {"worker.read": "Lire"},
+    }
+
+
 def test_its_policy_lets_it_ask_its_service_and_nobody_else() -> None:
     policy = service_worker("https://alerts.example.com:8443/news/").headers["Content-Security-Policy"]
     assert "default-src 'none'; connect-src 'self' https://alerts.example.com:8443; img-src 'self' https:;" in policy
@@ -42,7 +55,9 @@ def test_every_word_is_there_and_used(language: str) -> None:
     }
     assert {f"worker.{key}" for key in asked} == set(words)
     assert all(text.strip() == text != "" for text in words.values())
-    assert "{site}" in words["worker.news"]
+    assert {key: tuple(re.findall(r"\{(\w+)\}", text)) for key, text in words.items()} == {
+        key: gaps for key, gaps in GAPS.items() if key.startswith("worker.")
+    }
     assert json.dumps(words) in script
 
 

@@ -54,9 +54,11 @@ class Message:
         )
 
     @classmethod
-    def summing_up(cls, alerts: Sequence[Alert], ends_at: datetime, settings: Settings) -> "Message":
-        """Several that waited, newest first."""
-        padded = pad(summary(alerts, settings.site_name, settings.receipts_asked))
+    def summing_up(
+        cls, alerts: Sequence[Alert], ends_at: datetime, settings: Settings, language: str | None
+    ) -> "Message":
+        """Several that waited, newest first; `language` is the readers' own."""
+        padded = pad(summary(alerts, settings.site_name, settings.receipts_asked, settings.notices, language))
         return cls(padded, "normal", summary_key(alerts), alerts[0].draft.ttl, ends_at)
 
     def ttl_at(self, now: datetime) -> int:

@@ -37,7 +37,7 @@ class RoundRun(ShardWork):
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
         super().__init__(runtime, claim)
         self._alerts: dict[str, _Waited] = {}
-        self._messages: dict[tuple[str, ...], Message] = {}
+        self._messages: dict[tuple[tuple[str, ...], str | None], Message] = {}
         self._serves: dict[int, tuple[str, ...]] = {}
 
     async def open(self, kept: Kept) -> bool:
@@ -151,7 +151,7 @@ class RoundRun(ShardWork):
                 self.book.mark(each.slot, Mark.TURNED_DAILY_CAP, counted[each.slot].alert_ids)
                 serves = tuple(name for name in serves if name not in counted[each.slot].alert_ids)
             self._serves[each.slot] = serves
-            if serves and (letter := self._letter(each, self._message(serves), now)):
+            if serves and (letter := self._letter(each, self._message(serves, each.profile_number), now)):
                 letters.append(letter)
         return letters
 
@@ -192,19 +192,21 @@ class RoundRun(ShardWork):
         }
         return _Counted(tuple(limits), next(iter(limits.values()), None))
 
-    def _message(self, alert_ids: tuple[str, ...]) -> Message:
+    def _message(self, alert_ids: tuple[str, ...], number: int) -> Message:
+        """The same for all readers of one language who waited for the same."""
         settings = self._runtime.settings
-        if alert_ids not in self._messages:
-            waited = [self._alerts[alert_id] for alert_id in alert_ids]
-            newest = waited[0]
+        waited = [self._alerts[alert_id] for alert_id in alert_ids]
+        newest = waited[0]
+        language = newest.planner.language(number) if len(waited) > 1 else None
+        if (alert_ids, language) not in self._messages:
             if len(waited) == 1:
                 message = Message.of(newest.alert, newest.began_at, settings.receipts_asked)
             else:
                 ends_at = max(each.ends_at for each in waited)
                 alerts = [each.alert for each in waited]
-                message = Message.summing_up(alerts, ends_at, settings)
-            self._messages[alert_ids] = message
-        return self._messages[alert_ids]
+                message = Message.summing_up(alerts, ends_at, settings, language)
+            self._messages[alert_ids, language] = message
+        return self._messages[alert_ids, language]
 
     def served(self, slot: int) -> tuple[str, ...]:
         return self._serves[slot]

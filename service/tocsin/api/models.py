@@ -94,14 +94,21 @@ class ConsentText(Strict):
 class Site(Strict):
     name: str
     language: SiteLanguage = Field(description="of the site's own pages and words")
+    languages: tuple[str, ...] = Field(
+        description="that alerts of the last 30 days were marked with, primary subtags", examples=[["ar", "en"]]
+    )
     time_zone: str = Field(description="of readers who named none", examples=["Europe/London"])
     application_server_key: str
+    application_server_keys: tuple[str, ...] = Field(
+        description="all in force, the present one first: a browser that subscribed with any of them is this site's"
+    )
     topics: tuple[SiteTopic, ...]
     levels: tuple[Level, ...]
     default_preferences: Preferences
     limits: Limits
     receipts: Keeping = Field(description="what is kept of what browsers tell of notifications")
     consent: ConsentText | None = Field(description="what readers are asked to agree to; null where nothing is asked")
+    privacy_url: str | None = Field(description="the newsroom's privacy policy")
 
 
 class TestPushed(Strict):

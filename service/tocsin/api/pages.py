@@ -45,7 +45,12 @@ def page(name: str) -> Handler:
     async def show(call: Call[BaseModel]) -> web.Response:
         settings = call.services.settings
         html = render(
-            name, settings.language, base_path=settings.base_path, site_name=settings.site_name, version=__version__
+            name,
+            settings.language,
+            settings.privacy_url,
+            base_path=settings.base_path,
+            site_name=settings.site_name,
+            version=__version__,
         )
         response = web.Response(body=html.encode(), headers={**PAGE_HEADERS, "Vary": "Accept-Encoding"})
         response.enable_compression()
@@ -62,7 +67,8 @@ def root_asset(name: str) -> Handler:
 
 
 async def service_worker(call: Call[BaseModel]) -> web.Response:
-    return _send(call, worker_of(f"{call.services.settings.url}/"))
+    settings = call.services.settings
+    return _send(call, worker_of(f"{settings.url}/", settings.reader_url, settings.notices))
 
 
 async def asset(call: Call[BaseModel]) -> web.Response:

@@ -42,7 +42,9 @@ async def site(call: Call[BaseModel]) -> web.Response:
     described = Site(
         name=services.settings.site_name,
         application_server_key=services.application_server.public_key,
+        application_server_keys=tuple(key.public_key for key in services.keys.all.values()),
         language=services.settings.language,
+        languages=await services.frequency.languages(),
         time_zone=services.settings.time_zone,
         topics=await _topics(call),
         levels=tuple(Level),
@@ -50,6 +52,7 @@ async def site(call: Call[BaseModel]) -> web.Response:
         limits=Limits(headline=120, body=300, topics=MAX_TOPICS, body_bytes=MAX_BODY),
         receipts=services.settings.receipts,
         consent=consent_asked(services.settings),
+        privacy_url=services.settings.privacy_url or None,
     )
     etag = sha256(described.model_dump_json().encode()).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"', "Vary": "Origin"}
@@ -101,10 +104,10 @@ async def _quarantined(call: Call[BaseModel]) -> Address | None:
 
 async def push_test(call: Call[BaseModel]) -> web.Response:
     """A real push to this browser alone; a subscription that the push service says is gone is deleted, as always."""
-    services = call.services
+    services, settings = call.services, call.services.settings
     async with asyncio.timeout(ANSWER_SECONDS):  # only the push may take longer
         kept = await proven(call)
-        await services.rates.hit(services.settings.subscribe_rate, "test", public_id(kept.record.digest))
+        await services.rates.hit(settings.subscribe_rate, "test", public_id(kept.record.digest))
     server = services.keys.of(kept.record.vapid_key_id)
     if server is None:
         raise Conflict("this browser subscribed with a key of ours that is not here any more; subscribe again")
@@ -112,7 +115,7 @@ async def push_test(call: Call[BaseModel]) -> web.Response:
         services.sender,
         server,
         kept.record,
-        own_test(services.settings.site_name, f"{services.settings.url}/"),
+        own_test(settings.site_name, settings.readers_page, settings.notices, kept.preferences.language),
         ttl=TEST_TTL,
         urgency="normal",
         now=clock.now(),

@@ -9,6 +9,7 @@ from pydantic import Field
 from tocsin.api.call import Call
 from tocsin.api.models import Strict
 from tocsin.api.route import answer
+from tocsin.domain.alerts import Kind
 from tocsin.domain.errors import Invalid
 from tocsin.domain.levels import Level
 from tocsin.recent import sent_at
@@ -27,6 +28,7 @@ class RecentQuery(Strict):
 
 class RecentAlert(Strict):
     id: str
+    kind: Kind
     headline: str
     body: str
     url: str
@@ -57,6 +59,7 @@ def _view(status: AlertStatus) -> RecentAlert:
     draft = status.alert.draft
     return RecentAlert(
         id=status.alert.id,
+        kind=status.alert.kind,
         headline=draft.headline,
         body=draft.body,
         url=draft.url,

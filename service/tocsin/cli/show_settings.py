@@ -1,5 +1,6 @@
 """`tocsin settings`."""
 
+import json
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
@@ -20,10 +21,12 @@ def show_settings(console: Console) -> None:
 
 
 def _shown(value: object) -> str:
-    if value in (None, "", ()):
+    if value in (None, "", (), {}):
         return "–"
     if isinstance(value, SecretStr):
         return MASK
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return _masked(str(value))

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from tocsin.domain.decisions import Audience
 from tocsin.domain.errors import Fault, Invalid
 from tocsin.domain.levels import Level
+from tocsin.domain.notices import ENGLISH, RETRACTED, Notices
 from tocsin.domain.preferences import Language
 from tocsin.domain.queues import PRIORITY, STANDARD
 from tocsin.domain.stories import StoryId
@@ -175,8 +176,9 @@ class Alert(BaseModel):
         kept = {"body": self.draft.body, "url": self.draft.url} | given
         return self._follow_up(Kind.CORRECTION, given, kept, author, now)
 
-    def retraction(self, reason: str, author: str, now: datetime) -> "Alert":
-        headline = shortened(f"Retracted: {self.draft.headline}", MAX_HEADLINE)
+    def retraction(self, reason: str, author: str, now: datetime, notices: Notices = ENGLISH) -> "Alert":
+        said = notices.say(RETRACTED, self.draft.language, headline=self.draft.headline)
+        headline = shortened(said.text, MAX_HEADLINE)
         return self._follow_up(Kind.RETRACTION, {"reason": reason}, {"headline": headline, "body": reason}, author, now)
 
     def _follow_up(

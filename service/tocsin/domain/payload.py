@@ -7,7 +7,9 @@ from typing import Any
 
 from tocsin.domain.alerts import MAX_BODY, MAX_HEADLINE, Alert, to_json
 from tocsin.domain.errors import Invalid
+from tocsin.domain.languages import direction, primary
 from tocsin.domain.levels import Level
+from tocsin.domain.notices import ENGLISH, QUIET, TEST, Notices, Said
 from tocsin.domain.text import shortened
 
 # Bridged Android at Mozilla takes about 2,744 bytes; every push service takes this.
@@ -57,7 +59,7 @@ def _notification(alert: Alert, about: dict[str, Any]) -> bytes:
     shown: dict[str, Any] = {"title": draft.headline, "navigate": draft.url, "body": draft.body}
     if draft.language:
         shown["lang"] = draft.language
-    shown["dir"] = "auto"
+    shown["dir"] = direction(draft.language)
     shown["tag"] = collapse_key(alert.chain)
     shown["silent"] = False
     if draft.icon:
@@ -72,26 +74,41 @@ def _notification(alert: Alert, about: dict[str, Any]) -> bytes:
     return to_json({"web_push": 8030, "notification": shown}).encode()
 
 
-def summary(alerts: Sequence[Alert], site_name: str, receipts: float = 0.0) -> bytes:
+def summary(
+    alerts: Sequence[Alert],
+    site_name: str,
+    receipts: float = 0.0,
+    notices: Notices = ENGLISH,
+    reader: str | None = None,
+) -> bytes:
     """Several alerts that waited for the end of a reader's quiet hours, as one; the newest comes first.
+
+    Its words are in the alerts' language where they have one in common, else in `reader`, where we have that.
 
     A click leads to the biggest of them, and of these to the newest. Where a link or a script takes many bytes, fewer
     are named: it always fits, or nobody would get any of them.
     """
+    said = notices.say(QUIET, _common_language(alerts), reader, site=site_name, n=len(alerts))
     for most, named in _SUMMARY_SIZES:
-        payload = _summary(alerts, site_name, most, named, receipts)
+        payload = _summary(alerts, said, most, named, receipts)
         if len(payload) <= MAX_PAYLOAD:
             break
     return payload
 
 
-def _summary(alerts: Sequence[Alert], site_name: str, most: int, named: int, receipts: float) -> bytes:
+def _common_language(alerts: Sequence[Alert]) -> str | None:
+    languages = {alert.draft.language and primary(alert.draft.language) for alert in alerts}
+    return languages.pop() if len(languages) == 1 else None
+
+
+def _summary(alerts: Sequence[Alert], said: Said, most: int, named: int, receipts: float) -> bytes:
     biggest = max(alerts, key=lambda alert: alert.draft.level.rank)
     shown = {
-        "title": shortened(f"{site_name}: {len(alerts)} alerts while it was quiet", MAX_HEADLINE),
+        "title": shortened(said.text, MAX_HEADLINE),
         "navigate": biggest.draft.url,
         "body": shortened(" · ".join(alert.draft.headline for alert in alerts), most),
-        "dir": "auto",
+        "lang": said.language,
+        "dir": direction(said.language),
         "tag": summary_key(alerts),
         "silent": False,
         "data": {
@@ -106,12 +123,15 @@ def _summary(alerts: Sequence[Alert], site_name: str, most: int, named: int, rec
     return to_json({"web_push": 8030, "notification": shown}).encode()
 
 
-def own_test(site_name: str, url: str) -> bytes:
-    """What a reader's own test push shows."""
+def own_test(site_name: str, url: str, notices: Notices = ENGLISH, reader: str | None = None) -> bytes:
+    """What a reader's own test push shows, in the language `reader` where we have it."""
+    said = notices.say(TEST, reader)
     shown = {
         "title": site_name,
         "navigate": url,
-        "body": "This is a test: alerts reach this browser.",
+        "body": said.text,
+        "lang": said.language,
+        "dir": direction(said.language),
         "tag": "tocsin-test",
         "data": {"tocsin": {"test": True}},
     }

@@ -20,6 +20,7 @@ class Past:
     level: str
     state: str
     is_follow_up: bool
+    language: str | None
 
 
 class Pasts:
@@ -49,4 +50,10 @@ class Pasts:
 def _past(alert: dict[str, object], state: str) -> Past:
     draft = alert.get("draft")
     words = draft if isinstance(draft, dict) else {}
-    return Past(tuple(words.get("topics", ())), words.get("level", ""), state, alert.get("root") is not None)
+    return Past(
+        tuple(words.get("topics", ())),
+        words.get("level", ""),
+        state,
+        alert.get("root") is not None,
+        words.get("language"),
+    )

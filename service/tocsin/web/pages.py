@@ -28,7 +28,7 @@ _environment: Final = Environment(
 )
 
 
-def render(page: str, language: SiteLanguage = SiteLanguage.ENGLISH, **context: str) -> str:
+def render(page: str, language: SiteLanguage = SiteLanguage.ENGLISH, privacy_url: str = "", **context: str) -> str:
     """A page of `PAGES`. Context: `base_path` ("" or "/alerts", no slash at its end), `site_name`, `version`.
 
     The desk's pages speak English only.
@@ -41,4 +41,4 @@ def render(page: str, language: SiteLanguage = SiteLanguage.ENGLISH, **context: 
     if script:
         context["script"] = script
     preloads = imports(script) if script else ()
-    return _environment.get_template(page).render(words, preloads=preloads, **context)
+    return _environment.get_template(page).render(words, preloads=preloads, privacy_url=privacy_url, **context)

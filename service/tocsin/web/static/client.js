@@ -2,7 +2,7 @@
 import { Account } from "./account.js";
 import { canPush, connections, isAppleTouch, locked, serviceAt } from "./browser.js";
 import { stillOffered, together } from "./preferences.js";
-import { NO_PUSH_SERVICE, Push } from "./push.js";
+import { keyOf, NO_PUSH_SERVICE, Push } from "./push.js";
 import { NO_TOCSIN } from "./registration.js";
 import { ProblemError, request } from "./request.js";
 
@@ -125,7 +125,7 @@ export class Tocsin extends EventTarget {
     await this.#known();
     if (!canPush()) return this.#become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
     try {
-      await this.#push.register(this.site.application_server_key);
+      await this.#push.register(this.site.application_server_keys);
     } catch (error) {
       // A private window or a browser's settings may forbid workers; anything else is for the site to hear of.
       if (error.name !== "SecurityError" && error.name !== "NotSupportedError") throw error;
@@ -153,7 +153,7 @@ export class Tocsin extends EventTarget {
       if (!old && !this.#push.isOurs(had)) return this.#become("unsubscribed");
       try {
         this.problem = null;
-        await this.#heal(old);
+        await this.#heal(old ?? (await this.#recalled(had)));
       } catch (error) {
         if (error.status === 410) return this.#state;
         this.problem = error;
@@ -169,6 +169,19 @@ export class Tocsin extends EventTarget {
     if (this.#state !== "subscribed") return;
     const before = JSON.stringify(this.preferences);
     if ((await this.#known()) && JSON.stringify(this.preferences) !== before) this.#become("subscribed");
+  }
+
+  // One that came from another provider, or whose record was lost, has its preferences at the service: known by the key
+  // that it has, it takes them along to the present one.
+  async #recalled(had) {
+    if (!this.site.application_server_keys.slice(1).includes(keyOf(had))) return null;
+    try {
+      await this.#account.register(had, { preferences: {}, old: null }, this.site);
+    } catch (error) {
+      if (error.status === 410) await this.#leave();
+      if (error.status !== 409) throw error;
+    }
+    return this.#account.record;
   }
 
   // Browsers drop and renew subscriptions without a word, and sites change keys: each visit puts it right.

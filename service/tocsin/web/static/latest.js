@@ -6,14 +6,14 @@ import { request } from "./request.js";
 const FIRST = 6;
 const SERVICE = new URL("..", import.meta.url);
 
-/** @typedef {{id: string, headline: string, body: string, url: string, topics: string[], level: string, corrects: string|null, sent_at: string}} Alert */
+/** @typedef {{id: string, kind: string, headline: string, body: string, url: string, topics: string[], level: string, corrects: string|null, sent_at: string}} Alert */
 
 function item(alert, t, names) {
   const topics = alert.topics.map((id) => names.get(id)).filter(Boolean);
   return h("li", { class: `wire ${alert.level}` },
     h("p", { class: "wire-from" },
       h("span", { class: "level" }, t(`level.${alert.level}`)),
-      alert.corrects && h("span", {}, t("corrected")),
+      alert.corrects && h("span", {}, t(alert.kind === "retraction" ? "retracted" : "corrected")),
       h("time", { datetime: alert.sent_at }, since(alert.sent_at)),
       ...topics.map((name) => h("span", {}, name))),
     h("h3", { dir: "auto" }, h("a", { href: alert.url }, alert.headline)),
@@ -48,7 +48,8 @@ export async function showLatest(place, t) {
     const asked = [request(new URL("v1/alerts/recent", SERVICE)), request(new URL("v1/site", SERVICE))];
     const [{ alerts }, { topics }] = await Promise.all(asked);
     const names = new Map(topics.map(({ id, name }) => [id, name]));
-    if (alerts.length) showExample(alerts[0]);
+    const sample = alerts.find(({ kind }) => kind !== "retraction");
+    if (sample) showExample(sample);
     place.replaceChildren(...(alerts.length ? list(alerts, t, names) : [h("p", { class: "empty" }, t("home.latest_none"))]));
   } catch (error) {
     const again = h("button", { class: "button", type: "button", onclick: () => busy(again, async () => {

@@ -69,6 +69,7 @@ function subscribing({ tocsin, words }, story, close, explain) {
     h("p", {}, story ? t("panel.follow", { story: storyName(story) }) : t("panel.lead", { site: site.name })),
     h("div", { class: "topics" }, ...topics.elements), rates,
     site.consent && ticked(agrees, site.consent.text, " ", h("bdi", {}, t("panel.consent"))),
+    site.privacy_url && note(h("a", { href: site.privacy_url, target: "_blank" }, t("panel.privacy"))),
     h("div", { class: "row" }, problem, next, yes, button(t("panel.no"), close)))];
 }
 

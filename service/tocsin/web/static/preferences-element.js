@@ -144,13 +144,16 @@ export class PreferencesElement extends TocsinElement {
 
   #language(save) {
     const { t, language } = this.words;
+    const { languages } = this.tocsin.site;
     const control = select((value) => save({ language: value || null }));
     const names = new Intl.DisplayNames(language, { type: "language" });
     return {
-      elements: [field(t("language.label"), control)],
+      elements: [field(t("language.label"), control), note(t("language.note"))],
       fill: ({ language: wanted }) => {
-        const all = [wanted, this.tocsin.site.language, "en", "ar", ...navigator.languages.map((each) => each.split("-")[0])].filter(Boolean);
-        offer(control, [["", t("language.all")], ...[...new Set(all)].map((each) => [each, names.of(each)])], wanted ?? "");
+        const all = wanted && !languages.includes(wanted) ? [wanted, ...languages] : languages;
+        // Where all alerts are in one language there is nothing to choose, but what was chosen can be taken back.
+        control.closest("fieldset").hidden = !wanted && all.length < 2;
+        offer(control, [["", t("language.all")], ...all.map((each) => [each, names.of(each)])], wanted ?? "");
       },
     };
   }

@@ -7,7 +7,7 @@ export const NO_PUSH_SERVICE = "push_service_unreachable";
 
 export class Push {
   #base;
-  #key = null;
+  #keys = [];
   #given = null;
   #scope;
   #registration = null;
@@ -28,9 +28,9 @@ export class Push {
     throw new Error(`tocsin: ${this.#base} is connected with another service worker, ${scriptOf(this.#given)}`);
   }
 
-  /** @param {string} key  the service's, base64url */
-  async register(key) {
-    this.#key = key;
+  /** @param {string[]} keys  the service's, base64url, the present one first */
+  async register(keys) {
+    this.#keys = keys;
     this.#foreign = Boolean(this.#given);
     this.#given ??= this.#base.origin === location.origin ? new URL("sw.js", this.#base) : "/tocsin/sw.js";
     this.#registration = await registered(this.#given, this.#scope);
@@ -52,17 +52,17 @@ export class Push {
     await ready(this.#registration);
     const { pushManager } = this.#registration;
     const current = await pushManager.getSubscription();
-    if (current && !fresh && isMadeWith(current, this.#key)) return current;
+    if (current && !fresh && isMadeWith(current, this.#keys.slice(0, 1))) return current;
     return inTime(async () => {
       // With another key, subscribe() would throw InvalidStateError.
       await current?.unsubscribe();
-      return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: this.#key });
+      return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: this.#keys[0] });
     });
   }
 
   /** Another provider's subscription in the site's own worker is not ours to end. */
   isOurs(subscription, endpoint) {
-    return !this.#foreign || subscription.endpoint === endpoint || isMadeWith(subscription, this.#key);
+    return !this.#foreign || subscription.endpoint === endpoint || isMadeWith(subscription, this.#keys);
   }
 
   /** @returns {Promise<boolean>} Whether it is gone: a browser may refuse, and says false of one that was gone already. */
@@ -72,7 +72,7 @@ export class Push {
   }
 }
 
-const isMadeWith = (subscription, key) => [undefined, key].includes(keyOf(subscription));
+const isMadeWith = (subscription, keys) => [undefined, ...keys].includes(keyOf(subscription));
 
 /** The key that it was made with, where the browser tells: a page that is open since before a rotation has the old one. */
 export function keyOf(subscription) {

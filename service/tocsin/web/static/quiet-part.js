@@ -93,7 +93,10 @@ export function quietPart(words, site, save, saveHere) {
         end.value = hours.end;
         offer(then, ["defer", "drop"].map((each) => [each, t(`quiet.${each}`)]), hours.then ?? "defer");
         wake.checked = hours.wake_for;
-        say(exception.lastChild, t(`quiet.wake.${hours.wake_for ?? "flash"}`));
+        const level = hours.wake_for ?? "flash";
+        const rate = altogether(site, preferences);
+        const woken = rate === null ? "" : ` (${words.often(rate - altogether(site, preferences, level))})`;
+        say(exception.lastChild, t(`quiet.wake.${level}`) + woken);
       }
       say(wrong, "");
       const lived = zoneOf(site, preferences);

@@ -40,7 +40,7 @@ export async function request(url, { method, token, body, type = "application/js
   let response;
   let text;
   try {
-    response = await fetch(url, { method, headers: sent, body: body && JSON.stringify(body), credentials: "omit", signal });
+    response = await fetch(url, { method, headers: sent, body: body && JSON.stringify(body), credentials: "omit", referrerPolicy: "no-referrer", signal });
     text = response.ok && (await response.text());
   } catch {
     const title = signal.aborted ? "No answer in time" : "The service cannot be reached";

@@ -57,6 +57,10 @@ export interface Topic {
 export interface Site {
   name: string;
   application_server_key: string;
+  /** All in force, the present one first. */
+  application_server_keys: string[];
+  /** That alerts of the last 30 days were marked with. */
+  languages: string[];
   topics: Topic[];
   levels: Level[];
   default_preferences: Preferences;
@@ -67,6 +71,7 @@ export interface Site {
   receipts?: "off" | "aggregate" | "individual";
   /** The text that a reader agrees to when they subscribe; null where none is needed. */
   consent?: { text_version: string; text: string } | null;
+  privacy_url?: string | null;
 }
 
 /** An alert, and what became of it in this browser. */

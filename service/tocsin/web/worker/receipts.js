@@ -78,6 +78,7 @@ async function send({ alert, event }, site = null) {
     headers: { "Content-Type": "text/plain" },
     body: JSON.stringify({ alert, event, ...name }),
     credentials: "omit",
+    referrerPolicy: "no-referrer",
     keepalive: true,
   });
   if (response.status === 422 && !site) await send({ alert, event }, await freshSite());

@@ -1,4 +1,4 @@
-// Where the service is, and what this browser keeps of it. The lines above this one are the server's: SERVICE and WORDS.
+// Where the service is, and what this browser keeps of it. The lines above this one are the server's: SERVICE, READER and WORDS.
 
 const CACHE = "tocsin";
 const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
@@ -8,6 +8,7 @@ const SITE = at("v1/site");
 // Whether this script is the whole worker. In a newsroom's own, other handlers may stand beside ours.
 const ALONE = self.location.href.split(/[?#]/)[0] === at("sw.js");
 const MOST_PATIENCE = 10_000;
+const RIGHT_TO_LEFT = /^(ar|fa|he|ur)$/;
 
 function at(path) {
   return new URL(path, BASE).href;
@@ -32,6 +33,7 @@ async function answered(path, { method = "GET", token, body, ...options } = {}) 
     headers,
     body: body === undefined ? undefined : JSON.stringify(body),
     credentials: "omit",
+    referrerPolicy: "no-referrer",
     signal: AbortSignal.timeout(MOST_PATIENCE),
     ...options,
   });
@@ -89,7 +91,8 @@ async function knownSite() {
 
 /** The words of the reader's language; a page that takes this in may have its own in `self.tocsinTexts`. */
 async function wordsFor(record) {
-  const language = record?.preferences?.language ?? (await kept(SITE))?.language ?? "en";
-  const words = WORDS[language.toLowerCase().split("-")[0]] ?? WORDS.en;
-  return (key) => self.tocsinTexts?.[`worker.${key}`] ?? words[`worker.${key}`] ?? WORDS.en[`worker.${key}`];
+  const wanted = [record?.preferences?.language, (await kept(SITE))?.language, "en"].map((each) => each?.toLowerCase().split("-")[0]);
+  const lang = wanted.find((each) => each in WORDS);
+  const word = (key) => self.tocsinTexts?.[`worker.${key}`] ?? WORDS[lang][`worker.${key}`] ?? WORDS.en[`worker.${key}`];
+  return Object.assign(word, { lang, dir: RIGHT_TO_LEFT.test(lang) ? "rtl" : "auto" });
 }

@@ -130,8 +130,8 @@ function wanted({ topics, level, story }, preferences) {
   return has(preferences.followed_stories) || followed.some((topic) => RANKS.indexOf(level) >= RANKS.indexOf(least(topic)));
 }
 
-async function asNotification({ id, headline, body, url, topics, level, story, corrects }) {
-  const about = { alert: id, level, topics, ...(story && { story }), ...(corrects && { corrects }) };
+async function asNotification({ id, kind, headline, body, url, topics, level, story, corrects }) {
+  const about = { alert: id, level, topics, ...(story && { story }), ...(corrects && { kind, corrects }) };
   const tag = await collapseKey(corrects ?? id);
   return { title: headline, body, navigate: url, dir: "auto", tag, data: { tocsin: about } };
 }
@@ -147,6 +147,7 @@ async function showPlainNotice() {
   const [record, site] = await Promise.all([keptRecord(), knownSite().catch(() => null)]);
   const word = await wordsFor(record);
   const title = site?.name ? word("news").replace("{site}", () => site.name) : word("news_unnamed");
-  const data = { tocsin: {}, navigate: at("") };
-  await self.registration.showNotification(title, { ...ICONS, body: word("news_body"), dir: "auto", tag: "tocsin-plain", data });
+  const { lang, dir } = word;
+  const data = { tocsin: {}, navigate: READER || at("") };
+  await self.registration.showNotification(title, { ...ICONS, body: word("news_body"), lang, dir, tag: "tocsin-plain", data });
 }
