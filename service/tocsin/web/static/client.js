@@ -55,8 +55,8 @@ export class Tocsin extends EventTarget {
       try {
         await this.#register({ preferences, consent, old }, true);
       } catch (error) {
-        // Who was told that it failed is not subscribed by what comes later: a visit gives that up.
-        if (!old && error.code === NO_PUSH_SERVICE) await this.#account.leave(true);
+        // Who was told that it failed is not subscribed by what comes later, to topics of our choice: a visit gives that up.
+        if (!old && this.#state !== "subscribed") await this.#account.leave(error.code === NO_PUSH_SERVICE);
         throw error;
       }
       this.problem = null;
@@ -147,8 +147,8 @@ export class Tocsin extends EventTarget {
     return this.#locked(async () => {
       const had = await this.#push.current();
       const old = await this.#known();
-      if (Notification.permission === "denied") return this.#become("denied");
       if (this.#account.left) return this.#leave();
+      if (Notification.permission === "denied") return this.#become("denied");
       if (Notification.permission !== "granted" || !(had || old)) return this.#become("unsubscribed");
       if (!old && !this.#push.isOurs(had)) return this.#become("unsubscribed");
       try {
@@ -157,18 +157,20 @@ export class Tocsin extends EventTarget {
       } catch (error) {
         if (error.status === 410) return this.#state;
         this.problem = error;
-        // Where Tocsin is not in the worker, nothing shows its alerts.
-        return this.#become(had && error.code !== NO_TOCSIN ? "subscribed" : "unsubscribed");
+        // Where Tocsin is not in the worker, nothing shows its alerts; and the old subscription may have made way for none.
+        return this.#become((await this.#push.current()) && error.code !== NO_TOCSIN ? "subscribed" : "unsubscribed");
       }
       return this.#become("subscribed");
     });
   }
 
-  // The worker may have saved a choice that was made on an alert.
+  // The worker may have saved a choice that was made on an alert, or have heard that the subscription has ended.
   async #look() {
     if (this.#state !== "subscribed") return;
     const before = JSON.stringify(this.preferences);
-    if ((await this.#known()) && JSON.stringify(this.preferences) !== before) this.#become("subscribed");
+    const record = await this.#locked(() => this.#known());
+    if (!record) await this.#check();
+    else if (JSON.stringify(this.preferences) !== before) this.#become("subscribed");
   }
 
   // One that came from another provider, or whose record was lost, has its preferences at the service: known by the key
@@ -218,7 +220,8 @@ export class Tocsin extends EventTarget {
     const current = await this.#push.current();
     const { endpoint, late } = this.#account.left;
     if (current ? !this.#push.isOurs(current, endpoint) || (await this.#push.giveUp(current)) : !late) await this.#account.keep(null);
-    return this.#become(this.#push.isReady && this.#state !== "denied" ? "unsubscribed" : this.#state);
+    if (!this.#push.isReady) return this.#become(this.#state);
+    return this.#become(Notification.permission === "denied" ? "denied" : "unsubscribed");
   }
 
   async #save() {

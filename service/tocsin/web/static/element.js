@@ -70,7 +70,8 @@ export class TocsinElement extends HTMLElement {
       await this.#speak();
       this.#tell();
     } catch (error) {
-      if (tocsin === this.#tocsin) await this.#fail(error, tocsin ?? { base });
+      // Without words there is nothing to say and nothing to press; the next visit tries again.
+      if (tocsin === this.#tocsin) await this.#fail(error, tocsin ?? { base }).catch(() => null);
     }
   }
 
@@ -112,7 +113,6 @@ export class TocsinElement extends HTMLElement {
 
   async #fail(error, service) {
     console.error("tocsin:", error);
-    // Without words there is nothing to say and nothing to press; the next visit tries again.
     this.words = await words(languageOf(this, service), service);
     const problem = live("problem");
     this.#fill(problem, button(this.words.t("problem.again"), () => this.connectedCallback()));

@@ -19,7 +19,7 @@ export class SubscribeElement extends TocsinElement {
     const { state, problem, isKnown } = this.tocsin;
     const on = state === "subscribed";
     if (on) this.#undo = null;
-    if (this.#shown === (this.#shown = state + isKnown)) return;
+    if (this.#shown === (this.#shown = [state, isKnown, problem].join())) return;
     const focused = this.shadowRoot.activeElement || this.matches(":focus");
     this.view.replaceChildren(...this.#parts(state));
     // A browser that blocks us, too, may have left something at the service.
@@ -29,7 +29,10 @@ export class SubscribeElement extends TocsinElement {
     if (focused) this.view.querySelector("button, a")?.focus();
   }
 
-  #tell = (error) => this.view.append(h("p", { class: "problem", part: "problem" }, reason(this.words, error)));
+  #tell = (error) => {
+    this.view.querySelector(".problem")?.remove();
+    this.view.append(h("p", { class: "problem", part: "problem" }, reason(this.words, error)));
+  };
 
   #open(key, name, view) {
     return button(this.words.t(key), () => openPanel(this, null, view), name, { "aria-haspopup": "dialog" });
