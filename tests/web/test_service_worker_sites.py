@@ -301,6 +301,21 @@ async def test_who_unsubscribes_leaves_no_memory_behind(browser: BrowserContext,
                 await asyncio.sleep(0.02)
 
 
+async def test_what_was_erased_comes_back_by_no_notification_that_is_still_there(
+    browser: BrowserContext, plain: Newsstand
+) -> None:
+    """The worker that showed it still runs, and closing it is to be told."""
+    async with reading(browser, plain.site, subscribe) as reader:
+        await reader.pushed(push(ALERT))
+        other = await reader.pushed(push(f"0199{2:018x}", tag="a2", about={"receipts": 1}))
+        script = f"{plain.settings.url}/tocsin.js"
+        await reader.page.evaluate(
+            "async (script) => { await (await (await import(script)).Tocsin.connect()).erase(); }", script
+        )
+        await reader.happens("notificationclose", other)
+        assert "Rates up" not in await reader.page.evaluate(JOURNAL)
+
+
 async def test_receipts_are_told_once_and_name_nobody(browser: BrowserContext, plain: Newsstand) -> None:
     async with reading(browser, plain.site, subscribe) as reader:
         await reader.worker.evaluate(ALWAYS_AT_ONCE)

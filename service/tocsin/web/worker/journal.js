@@ -25,7 +25,9 @@ function forgetAll() {
  */
 function inJournal(change) {
   const done = turn.then(async () => {
-    memory = { ...memory, ...(await kept(JOURNAL)) };
+    const journal = await kept(JOURNAL);
+    // A page may have erased it.
+    memory = { ...(journal === undefined ? memory : nothing()), ...journal };
     const result = change(memory);
     forgetTheOldest(memory);
     await keep(JOURNAL, memory);

@@ -41,11 +41,11 @@ async function answered(path, { method = "GET", token, body, ...options } = {}) 
   return response.json();
 }
 
-/** Storage may be switched off or full: whatever is kept is a help, and nothing waits for it to work. */
+/** Storage may be switched off (undefined) or full: whatever is kept is a help, and nothing waits for it to work. */
 async function kept(url) {
   try {
     const cache = await caches.open(CACHE);
-    return await (await cache.match(url))?.json();
+    return (await (await cache.match(url))?.json()) ?? null;
   } catch {
     return undefined;
   }
