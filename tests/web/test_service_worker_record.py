@@ -57,6 +57,30 @@ async def test_the_worker_waits_for_what_a_page_has_begun(browser: BrowserContex
         assert await reader.kept() != record
 
 
+LEFT = """async (patch) => {
+  const cache = await caches.open("tocsin");
+  const { url } = (await cache.keys()).find((each) => each.url.endsWith("_tocsin/subscription"));
+  const { endpoint } = await (await cache.match(url)).json();
+  await cache.put(url, Response.json({ endpoint, ended: true, ...patch }));
+}"""
+
+
+@pytest.mark.parametrize("mark", [{}, {"endpoint": None}], ids=["left", "told that it failed"])
+async def test_a_reader_who_left_gets_one_alert_more_at_most(
+    browser: BrowserContext, site: Newsstand, mark: dict[str, None]
+) -> None:
+    """Their page was closed before it could give the subscription up."""
+    async with reading(browser, site.site, subscribe) as reader:
+        await reader.worker.evaluate(SUBSCRIBING)
+        key = site.services.keys.present.public_key
+        await reader.worker.evaluate(f"self.registration.pushManager.subscribe({{ applicationServerKey: '{key}' }})")
+        await reader.page.evaluate(LEFT, mark)
+        await reader.pushed(push(f"0199{1:018x}"))
+        async with asyncio.timeout(10):
+            while await reader.worker.evaluate("self.registration.pushManager.getSubscription().then(Boolean)"):
+                await asyncio.sleep(0.02)
+
+
 async def test_who_was_erased_on_request_is_not_renewed(browser: BrowserContext, site: Newsstand) -> None:
     async with reading(browser, site.site, subscribe) as reader:
         digest = parse_public_id((await reader.kept())["id"])

@@ -24,7 +24,7 @@ self.addEventListener("push", (event) => {
     return;
   }
   event.stopImmediatePropagation();
-  event.waitUntil(showPush(event.data).catch(showNewest));
+  event.waitUntil(showPush(event.data).catch(showNewest).then(endWhatWasLeft));
 });
 
 async function showPush(data) {

@@ -27,6 +27,25 @@ async function renew({ oldSubscription, newSubscription }) {
   await locked(() => take(subscription));
 }
 
+/**
+ * The page of a reader who left was closed before the browser gave the subscription up. A push has to show something, so
+ * this one came; it is the last. Where they were told that subscribing failed, the page did not know an endpoint.
+ */
+async function endWhatWasLeft() {
+  if (await left()) await locked(giveUp);
+}
+
+async function left() {
+  const record = await kept(RECORD);
+  return record?.ended ? record : null;
+}
+
+async function giveUp() {
+  const mark = await left(); // unless the reader has come back meanwhile
+  const subscription = await self.registration.pushManager.getSubscription();
+  if (mark && subscription && (mark.endpoint ?? subscription.endpoint) === subscription.endpoint) await subscription.unsubscribe();
+}
+
 async function take(subscription) {
   const record = await keptRecord();
   if (!record) await subscription.unsubscribe(); // left meanwhile
