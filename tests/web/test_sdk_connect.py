@@ -1,12 +1,15 @@
 """Which worker a page's connection has."""
 
+from functools import partial
+
 import pytest
 import sdk_page as pages
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from sdk_page import sdk_page
 
 from api.api_served import Served
 from browsers import needs_chromium
+from tocsin.web.assets import asset
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -35,6 +38,25 @@ async def test_one_page_has_one_worker_and_who_names_another_hears_of_it(
         assert said[0] == 1
         assert "another service worker" in said[1]
         assert "/sw.js" in said[2]
+
+
+async def test_a_version_that_a_site_puts_behind_the_scripts_name_changes_no_address(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    """As WordPress does, here with Tocsin under a path."""
+    script = asset("tocsin.js")
+    assert script
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        await reader.show("")
+        reply = partial(Route.fulfill, body=script.body, content_type="text/javascript")
+        await reader.page.route("**/alerts/tocsin.js*", reply)
+        async with reader.page.expect_request(f"{sdk_api.origin}/alerts/v1/site"):
+            await reader.page.evaluate(
+                """async () => {
+                  const { Tocsin } = await import("/alerts/tocsin.js?ver=6.5");
+                  await Tocsin.connect().catch(() => null);
+                }"""
+            )
 
 
 async def test_a_site_that_requires_trusted_types_gives_the_workers_address_as_one(

@@ -1,7 +1,7 @@
 // What this browser can do.
 
 /** Where Tocsin is: this module is served in its folder of assets, and within tocsin.js beside that. */
-export const ROOT = new URL(import.meta.url.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
+export const ROOT = new URL(new URL(import.meta.url).pathname.endsWith("/tocsin.js") ? "." : "..", import.meta.url);
 
 // The elements of a page share one connection to a service.
 export const connections = new Map();
