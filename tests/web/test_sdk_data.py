@@ -45,6 +45,23 @@ async def test_who_takes_the_permission_back_still_sees_and_erases_what_is_held(
         assert await sdk_api.services.store.subscriptions.get(digest) is None
 
 
+async def test_our_own_front_page_offers_what_is_held_as_the_other_page_shows_it(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    """To who has blocked notifications since."""
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        page = reader.page
+        await reader.show("")
+        await reader.subscribe({"topics": ["sport"]})
+        await page.evaluate("played.change({ permission: 'denied', current: null })")
+        offer = page.get_by_role("button", name="History and your data")
+        await page.goto(f"{sdk_api.origin}/")
+        await expect(offer).to_be_visible()
+        await page.goto(f"{sdk_api.origin}/preferences")
+        await expect(page.get_by_role("heading", name="Why did I (not) get this?")).to_be_visible()
+        await expect(offer).to_have_count(0)
+
+
 async def test_nothing_more_is_fetched_before_somebody_looks_and_a_failure_is_tried_again(
     sdk_api: Served, shared_chromium: Browser
 ) -> None:
