@@ -96,6 +96,21 @@ async def test_a_reader_whose_worker_heard_that_it_is_over_is_told_on_coming_bac
         assert await reader.record() is None
 
 
+async def test_a_page_that_the_reader_comes_back_to_sees_that_alerts_were_turned_on_elsewhere(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    """By the back button: what a browser keeps for that hears of nothing meanwhile."""
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        await reader.show("<tocsin-subscribe></tocsin-subscribe>")
+        await reader.page.evaluate("addEventListener('storage', (event) => event.stopImmediatePropagation(), true)")
+        await expect(reader.page.get_by_role("button", name="Get alerts")).to_be_visible()
+        other = SdkPage(sdk_api, reader.context, await reader.context.new_page())
+        await other.show("")
+        await other.subscribe({"topics": ["sport"]})
+        await reader.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await expect(reader.page.get_by_text("Alerts are on")).to_be_visible()
+
+
 async def test_leaving_is_told_to_the_service_also_after_notifications_were_blocked(
     sdk_api: Served, shared_chromium: Browser
 ) -> None:

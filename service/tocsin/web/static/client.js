@@ -164,13 +164,14 @@ export class Tocsin extends EventTarget {
     });
   }
 
-  // The worker may have saved a choice that was made on an alert, or have heard that the subscription has ended.
+  // Meanwhile the worker may have saved a choice that was made on an alert, or have heard that the subscription has ended;
+  // and a page that the back button shows again heard of nothing.
   async #look() {
-    if (this.#state !== "subscribed") return;
+    const wasOn = this.#state === "subscribed";
     const before = JSON.stringify(this.preferences);
     const record = await this.#locked(() => this.#known());
-    if (!record) await this.#check();
-    else if (JSON.stringify(this.preferences) !== before) this.#become("subscribed");
+    if (wasOn !== Boolean(record)) await this.#check();
+    else if (wasOn && JSON.stringify(this.preferences) !== before) this.#become("subscribed");
   }
 
   // One that came from another provider, or whose record was lost, has its preferences at the service: known by the key
