@@ -252,6 +252,11 @@ class Settings(BaseSettings):
         return self.reader_url or f"{self.url}/"
 
     @cached_property
+    def elsewhere(self) -> str:
+        """The page on which readers subscribe, where it is none of ours."""
+        return "" if self.reader_url.startswith(f"{self.url}/") else self.reader_url
+
+    @cached_property
     def notices(self) -> Notices:
         return Notices(self.language, self.texts)
 
