@@ -1,6 +1,7 @@
 """Shards in which few follow an alert are worked on together: in fewer trips, and with nothing less promised."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,12 +16,14 @@ from tocsin.domain.subscriptions import SHARD_SIZE, Record
 from tocsin.domain.topics import Topic
 from tocsin.push.sender import Envelope, OnAnswer
 from tocsin.settings import Settings, load
-from tocsin.store.alerts import PREFIX
+from tocsin.store.alerts import HELD, PREFIX
 from tocsin.store.runs import Claim
 from tocsin.store.shards import shard_key
 from tocsin_workers.begin import begin
 from tocsin_workers.deliver import deliver
 from tocsin_workers.runtime import Runtime
+from tocsin_workers.shard_run import ShardRun
+from tocsin_workers.work import Work
 
 # What a shard of ten readers takes of scripts' calls and of trips: a little over what it does. Without the looks for
 # new work, of which there are more where the machine is busy.
@@ -164,3 +167,21 @@ async def test_shards_whose_holder_died_go_alone(scene: Scene) -> None:
     assert len(set(scene.sender.got)) == len(scene.sender.got) == 3 * 12
     assert max(map(len, scene.sender.windows)) > 1
     assert [window for window in scene.sender.windows if window & suspects and len(window) > 1] == []
+
+
+async def test_who_was_asked_for_and_not_sent_to_is_not_suspected(scene: Scene) -> None:
+    """The plan is written in the trip that asks for the first window, and that may not go."""
+    await scene.fill([3] * 12)
+    await begin(scene.runtime, scene.alert.id)
+    redis = scene.store.server.redis
+    claim = await scene.store.runs.claim([PRIORITY], ())
+    assert isinstance(claim, Claim)
+    await redis.hset(HELD, "fcm", clock.milliseconds(clock.now()) + 60_000)
+
+    await Work(scene.runtime, ShardRun(scene.runtime, claim, scene.alert)).work()
+
+    assert scene.sender.got == []
+    await redis.delete(HELD)
+    later = await scene.store.ledgers.begin(replace(claim, epoch=claim.epoch + 1))
+    assert later is not None
+    assert (later.trying, later.deaths) == ((), 0)

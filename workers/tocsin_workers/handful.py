@@ -18,7 +18,7 @@ from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import WindowReport
 from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import Checked, Go, Release
-from tocsin.store.windows import Asked, Opened, Paced, Turned
+from tocsin.store.windows import Asked, Opened, Paced, Part, Turned
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_work import ShardWork
@@ -126,13 +126,15 @@ class Handful:
         self._was_released(let_go, turned.was_last)
         for work, is_kept in zip(writing, turned.kept, strict=True):
             await self._was_written(work, is_kept)
+        for work in slots or ():  # after what was written, which cleared the notes of the window before
+            work.is_noted = True
         return turned
 
     def _asked(self, slots: Slots) -> Asked:
         first = self.first
         repeats = sum(sum(map(work.book.is_repeat, its)) for work, its in slots.items())
         return Asked(
-            [work.asked(its) for work, its in slots.items()],
+            [Part(work.claim, its) for work, its in slots.items()],
             [work.claim for work in self.works],
             Paced(first.paced_as, first.max_per_second, repeats),
         )
