@@ -97,16 +97,14 @@ class Handful:
     # -- windows
 
     def next(self, most: int) -> Slots:
-        """Whose turn it is, shard by shard. One whose holder died goes alone: else those of other shards would be
-        suspected with the one who kills."""
+        """Whose turn it is, shard by shard. One whose holder died comes last and goes alone: else those of other shards
+        would wait for another lease with each death, and be suspected with the one who kills."""
         now = clock.now()
         found: dict[ShardWork, Sequence[int]] = {}
-        for work in self.works:
+        for work in sorted(self.works, key=lambda work: work.book.is_suspicious):
             slots = work.book.next_slots(now, most)
             if slots and work.book.is_suspicious:
-                if found:
-                    continue
-                return {work: slots}
+                return found or {work: slots}
             if slots:
                 found[work] = slots
                 most -= len(slots)
