@@ -1,6 +1,6 @@
 """Shards in which few follow an alert are worked on together: in fewer trips, and with nothing less promised."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -38,12 +38,12 @@ class Watches:
         self.windows: list[set[int]] = []
         self.most_leased = 0
         self.runtime: Runtime
-        self._leased = leased
+        self.leased = leased
 
     async def send(self, envelopes: Sequence[Envelope], on_answer: OnAnswer | None = None) -> list[Answer]:
         self.got += [envelope.url for envelope in envelopes]
         self.windows.append({browser_number(envelope.url) // SHARD_SIZE for envelope in envelopes})
-        leased = await self.runtime.store.server.redis.zcard(self._leased)
+        leased = await self.runtime.store.server.redis.zcard(self.leased)
         self.most_leased = max(self.most_leased, leased)
         return accept_all(envelopes, on_answer)
 
@@ -131,18 +131,41 @@ async def test_a_first_shard_that_was_an_exception_claims_no_crowd(scene: Scene)
     assert scene.sender.most_leased < 10  # of which a quarter were claimed beside the first
 
 
-async def test_what_is_broken_in_one_shard_does_not_keep_others_from_their_alert(scene: Scene) -> None:
+def _ledger_is_none(scene: Scene, _: pytest.MonkeyPatch) -> Awaitable[object]:
+    return scene.store.server.redis.hset(shard_key("fcm.7", f"ledger:{scene.alert.id}"), "not", "a ledger")
+
+
+def _records_are_none(scene: Scene, _: pytest.MonkeyPatch) -> Awaitable[object]:
+    return scene.store.server.redis.set(shard_key("fcm.7", "records"), "no records")
+
+
+def _in(method: str) -> Callable[[Scene, pytest.MonkeyPatch], Awaitable[object]]:
+    async def breaks(_: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = getattr(ShardRun, method)
+
+        async def fails(run: ShardRun, what: object) -> object:
+            if run.claim.shard == "fcm.7":
+                raise LookupError("one that nobody thought of")
+            return await whole(run, what)
+
+        monkeypatch.setattr(ShardRun, method, fails)
+
+    return breaks
+
+
+@pytest.mark.parametrize("breaks", [_ledger_is_none, _records_are_none, _in("open"), _in("letters_for")])
+async def test_what_is_broken_in_one_shard_keeps_no_other_from_its_alert(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, breaks: Callable[[Scene, pytest.MonkeyPatch], Awaitable[object]]
+) -> None:
     await scene.fill([5] * 12)
-    redis, leased = scene.store.server.redis, f"{PREFIX}leased:{scene.alert.id}:fcm"
-    await redis.hset(shard_key("fcm.7", f"ledger:{scene.alert.id}"), "not", "a ledger")
-    scene.store.runs.grace_ms = 0
-    for _ in range(3):  # what goes wrong is given up, until its lease lapses
-        await scene.deliver()
-        for shard in await redis.zrange(leased, 0, -1):
-            await redis.zadd(leased, {shard: 1})
+    await breaks(scene, monkeypatch)
+    scene.store.runs.part = 1  # all that are due
+
+    await scene.deliver()
 
     assert len(set(scene.sender.got)) == len(scene.sender.got) == 5 * 11
     assert [await scene.accepted(f"fcm.{place}") for place in range(12) if place != 7] == [5] * 11
+    assert await scene.store.server.redis.zrange(scene.sender.leased, 0, -1) == [b"fcm.7"]
 
 
 async def test_shards_whose_holder_died_go_last_and_alone(scene: Scene) -> None:
