@@ -21,6 +21,7 @@ from tocsin.store.runs import Claim
 from tocsin.store.shards import shard_key
 from tocsin_workers.begin import begin
 from tocsin_workers.deliver import deliver
+from tocsin_workers.permits import Lane
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_run import ShardRun
 from tocsin_workers.work import Work
@@ -210,3 +211,26 @@ async def test_who_was_asked_for_and_not_sent_to_is_not_suspected(scene: Scene) 
     later = await scene.store.ledgers.begin(replace(claim, epoch=claim.epoch + 1))
     assert later is not None
     assert (later.trying, later.deaths) == ((), 0)
+
+
+async def test_what_is_done_with_is_let_go_while_something_urgent_is_at_work(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease is not renewed, and would count as that of one who died."""
+    await scene.fill([3] * 8)
+    scene.store.runs.part = 1  # all that are due
+    permits, take, leased = scene.runtime.permits, scene.runtime.permits.take, []
+
+    async def take_none_once(lane: Lane, wanted: int, urgent: bool = False) -> int:
+        if scene.sender.got:
+            leased.append(await scene.store.server.redis.zrange(scene.sender.leased, 0, -1))
+        return 0 if len(leased) == 1 else await take(lane, wanted, urgent)
+
+    monkeypatch.setattr(permits, "take", take_none_once)
+
+    await scene.deliver()
+
+    assert len(scene.sender.got) == 3 * 8
+    before, meanwhile = map(set, leased[:2])
+    assert len(before) == 8
+    assert meanwhile < before

@@ -105,7 +105,8 @@ class Work:
             return
         if poisoned := [work for work in hand.works if work.set_poisonous_aside()]:
             await hand.write(poisoned)
-        elif not self._held:  # something urgent is at work: the leases are renewed
+        elif not self._held:  # something urgent is at work: the leases are renewed of those that wait for it
+            await hand.release()
             await hand.obey(await hand.check())
         elif slots := hand.next(self._held):
             await self._windows(slots)
