@@ -101,13 +101,13 @@ class Handful:
     # -- windows
 
     def next(self, most: int) -> Slots:
-        """Whose turn it is, shard by shard. One whose holder died comes last and goes alone: else those of other shards
+        """Whose turn it is, shard by shard. One whose holders died goes alone, after those with fewer deaths, who else
         would wait for another lease with each death, and be suspected with the one who kills."""
         now = clock.now()
         found: dict[ShardWork, Sequence[int]] = {}
-        for work in sorted(self.works, key=lambda work: work.book.is_suspicious):
+        for work in sorted(self.works, key=lambda work: work.book.deaths):
             slots = work.book.next_slots(now, most)
-            if slots and work.book.is_suspicious:
+            if slots and work.book.deaths:
                 return found or {work: slots}
             if slots:
                 found[work] = slots
