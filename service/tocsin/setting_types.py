@@ -133,8 +133,9 @@ def _time_zone(value: str) -> str:
 
 
 def _rate(value: str) -> str:
-    if value != "off" and not re.fullmatch(r"\d+/(second|minute|hour|day)", value):
-        raise ValueError("must be like 10/minute, or off")
+    # 0 would let nobody in, where "off" lets everybody.
+    if value != "off" and not re.fullmatch(r"[1-9][0-9]*/(second|minute|hour|day)", value):
+        raise ValueError("must be like 10/minute, with 1 at least, or off for no limit")
     return value
 
 

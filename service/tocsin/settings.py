@@ -107,8 +107,8 @@ class Settings(BaseSettings):
         description="id:name list, for the first start only; later by `tocsin topics`.",
     )
     time_zone: TimeZone = Field("UTC", description="The site's IANA time zone.")
-    subscribe_rate: Rate = Field("10/minute", description="New subscriptions an address; off for none.")
-    alert_rate: Rate = Field("6/minute", description="New alerts a person; off for none.")
+    subscribe_rate: Rate = Field("10/minute", description="New subscriptions an address; off: no limit.")
+    alert_rate: Rate = Field("6/minute", description="New alerts a person; off: no limit.")
     approval: Levels = Field((), description="Levels at which a second person approves each alert; none if empty.")
     window: int = Field(
         100, ge=1, le=1_000, description="Most requests in flight or not yet recorded, in one worker process."
@@ -252,6 +252,11 @@ class Settings(BaseSettings):
         return self.reader_url or f"{self.url}/"
 
     @cached_property
+    def elsewhere(self) -> str:
+        """The page on which readers subscribe, where it is none of ours."""
+        return "" if self.reader_url.startswith(f"{self.url}/") else self.reader_url
+
+    @cached_property
     def notices(self) -> Notices:
         return Notices(self.language, self.texts)
 
@@ -276,8 +281,8 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise Misconfigured("; ".join(map(_told, error.errors()))) from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{TOML_FILE} is not TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{TOML_FILE} is not TOML in UTF-8: {error}") from None
 
 
 def _told(fault: ErrorDetails) -> str:

@@ -13,6 +13,7 @@ from tocsin import clock
 from tocsin.clock import milliseconds
 from tocsin.domain.pace import WindowReport
 from tocsin.domain.preferences import Preferences
+from tocsin.domain.subscriptions import Address
 from tocsin.store.prekeys import Prekeys
 from town import Town
 
@@ -251,11 +252,17 @@ async def test_a_storm_is_ended_one_way_or_the_other(api: Served, ops: dict[str,
     assert (view["subscriptions"], view["quarantined"]) == (0, 30)
     assert view["storm_since"] is not None
     assert await gauges(api, "tocsin_quarantined_subscriptions") == {"fcm": 30}
+    prekeys, address = api.services.prekeys, Address("fcm", 7)
+    leave = await prekeys.claim(address.shard)
+    assert leave
+    await prekeys.put(leave, [{address.slot: b"\x4e" + bytes(127)}])
 
     ended = await api.call("POST", f"/v1/ops/push-services/fcm/{verb}", headers=ops)
 
     assert (ended.status, ended.json["storm_since"]) == (200, None)
     assert (ended.json["subscriptions"], ended.json["quarantined"]) == (left, 0)
+    assert await prekeys.held(address) == (left > 0)
+    await prekeys.drop(address)
 
 
 PAGES = ["/", "/console", "/ops", "/docs"]

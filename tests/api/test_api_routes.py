@@ -64,6 +64,7 @@ def test_only_readers_calls_are_open_to_other_sites() -> None:
         "/v1/subscriptions/{id}/export",
         "/v1/receipts",
         "/v1/alerts/recent",
+        "/sw.js",
         "/tocsin-data.js",
         "/tocsin-quiet.js",
         "/tocsin.d.ts",

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from tocsin.cli.embedded import embedded_parts
 from tocsin.cli.parts import Part
 from tocsin.cli.parts import Running as Process
 from tocsin.domain.errors import Unavailable
+from tocsin.domain.topics import Topic
 from tocsin.settings import load
 from tocsin.store.store import Store
+from tocsin.store.topics import Topics
 from town import ALERT
 
 # The contract's 3 s, and what a busy machine adds.
@@ -101,6 +103,33 @@ async def registered(ours: Ours, simulator: Any) -> Any:
     (view,) = await simulator.create_browsers(1, "fcm", key)
     subscription = view.subscription.model_dump(mode="json")
     return {**(await ours.api.register(subscription)).json, "subscription": subscription}
+
+
+async def test_a_first_page_waits_for_the_topics_of_a_first_start(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_first, held = Topics.set_first, asyncio.Event()
+
+    async def slowly(store: Topics, first: Sequence[Topic]) -> None:
+        await held.wait()
+        await set_first(store, first)
+
+    await ours.back()
+    await ours.api.store.server.redis.flushall()
+    monkeypatch.setattr(Topics, "set_first", slowly)
+    async with serve(ours.api.settings) as starting:
+        page = asyncio.create_task(starting.call("GET", "/v1/site"))
+        assert (await starting.call("GET", "/readyz")).status == 503
+        held.set()
+        assert len((await page).json["topics"]) == 5
+
+
+async def test_a_store_that_was_never_up_is_told_in_time(ours: Ours) -> None:
+    ours.process.kill_session()
+    await ours.process.ended()
+    async with serve(ours.api.settings) as starting:
+        began = time.monotonic()
+        assert_problem(await starting.call("GET", "/v1/site"), 503, "unavailable")
+        assert time.monotonic() - began < IN_TIME
+        assert (await starting.call("GET", "/")).status == 200
 
 
 async def test_a_store_that_hangs_is_told_in_time_and_forgotten_when_it_is_back(ours: Ours, registered: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from api_served import Served, assert_problem, bearer, changed, serve, subscription_of
 
 from tocsin.api.readers import SITE_CACHE
+from tocsin.domain.stories import MAX_STORIES
 from tocsin.domain.subscriptions import Address, Record
 from tocsin.domain.topics import Topic
 from tocsin.push import vapid_keys
@@ -297,7 +298,7 @@ async def test_the_site_says_what_a_page_needs(api: Served) -> None:
     assert site["levels"] == ["flash", "breaking", "update"]
     assert site["default_preferences"] == DEFAULTS
     assert len(site["application_server_key"]) == 87
-    assert site["limits"]["headline"] == 120
+    assert (site["limits"]["headline"], site["limits"]["stories"]) == (120, MAX_STORIES)
     assert site["privacy_url"] is None
 
 

@@ -240,6 +240,22 @@ async def test_under_a_base_path_the_pages_find_all_that_is_theirs(scene: Scene,
 
 
 @english
+async def test_where_readers_subscribe_on_the_newsrooms_site_they_are_led_there(scene: Scene, browser: Browser) -> None:
+    """Here they would subscribe a second time, and get everything twice."""
+    its_page = "https://www.herald.example/alerts"
+    async with served(scene.town, reader_url=its_page) as url:
+        below = scene._replace(url=url)
+        for path in ("/", "/preferences"):
+            async with visited(below, browser, path, subscribed=False) as page:
+                leads = page.get_by_role("link", name="Get alerts at www.herald.example")
+                await expect(leads).to_have_attribute("href", its_page)
+                await expect(page.get_by_role("button", name="Get alerts")).to_have_count(0)
+                await assert_usable_by_all(page)
+        async with visited(below, browser, "/") as page:
+            await expect(page.get_by_role("button", name="Turn alerts off")).to_be_visible()
+
+
+@english
 async def test_each_alert_has_what_became_of_it_and_why(scene: Scene, browser: Browser) -> None:
     async with visited(scene, browser, "/preferences") as page:
         history = page.get_by_role("region", name="Why did I (not) get this?")

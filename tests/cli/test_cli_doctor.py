@@ -51,13 +51,14 @@ async def assert_finds(commands: Commands, start: str, advice: str, **environmen
     assert (ran.code, ran.err) == (1, "")
 
 
-async def test_all_is_well(healthy: Commands) -> None:
+async def test_all_is_well(healthy: Commands, tmp_path: Path) -> None:
     ran = await healthy("doctor")
 
     assert (ran.code, ran.err, lines(ran, "✗"), lines(ran, "•")) == (0, "", [], [])
     told = {line.partition(":")[0] for line in lines(ran, "✓")}
     assert told >= {"settings", "VAPID key", "certificates", "links", "store", "broker", "prekeys", "proxy"}
     assert told >= {"fcm", "mozilla", "apple"}
+    assert [file.name for file in (tmp_path / "data").iterdir()] == ["vapid.pem"], "a look leaves nothing behind"
 
 
 async def test_a_new_installation_has_hints_and_no_faults(healthy: Commands) -> None:

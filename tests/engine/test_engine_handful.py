@@ -1,6 +1,7 @@
 """Shards in which few follow an alert are worked on together: in fewer trips, and with nothing less promised."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,12 +16,15 @@ from tocsin.domain.subscriptions import SHARD_SIZE, Record
 from tocsin.domain.topics import Topic
 from tocsin.push.sender import Envelope, OnAnswer
 from tocsin.settings import Settings, load
-from tocsin.store.alerts import PREFIX
+from tocsin.store.alerts import HELD, PREFIX
 from tocsin.store.runs import Claim
 from tocsin.store.shards import shard_key
 from tocsin_workers.begin import begin
 from tocsin_workers.deliver import deliver
+from tocsin_workers.permits import Lane
 from tocsin_workers.runtime import Runtime
+from tocsin_workers.shard_run import ShardRun
+from tocsin_workers.work import Work
 
 # What a shard of ten readers takes of scripts' calls and of trips: a little over what it does. Without the looks for
 # new work, of which there are more where the machine is busy.
@@ -35,12 +39,12 @@ class Watches:
         self.windows: list[set[int]] = []
         self.most_leased = 0
         self.runtime: Runtime
-        self._leased = leased
+        self.leased = leased
 
     async def send(self, envelopes: Sequence[Envelope], on_answer: OnAnswer | None = None) -> list[Answer]:
         self.got += [envelope.url for envelope in envelopes]
         self.windows.append({browser_number(envelope.url) // SHARD_SIZE for envelope in envelopes})
-        leased = await self.runtime.store.server.redis.zcard(self._leased)
+        leased = await self.runtime.store.server.redis.zcard(self.leased)
         self.most_leased = max(self.most_leased, leased)
         return accept_all(envelopes, on_answer)
 
@@ -128,39 +132,112 @@ async def test_a_first_shard_that_was_an_exception_claims_no_crowd(scene: Scene)
     assert scene.sender.most_leased < 10  # of which a quarter were claimed beside the first
 
 
-async def test_what_is_broken_in_one_shard_does_not_keep_others_from_their_alert(scene: Scene) -> None:
+def _ledger_is_none(scene: Scene, _: pytest.MonkeyPatch) -> Awaitable[object]:
+    return scene.store.server.redis.hset(shard_key("fcm.7", f"ledger:{scene.alert.id}"), "not", "a ledger")
+
+
+def _records_are_none(scene: Scene, _: pytest.MonkeyPatch) -> Awaitable[object]:
+    return scene.store.server.redis.set(shard_key("fcm.7", "records"), "no records")
+
+
+def _in(method: str) -> Callable[[Scene, pytest.MonkeyPatch], Awaitable[object]]:
+    async def breaks(_: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = getattr(ShardRun, method)
+
+        async def fails(run: ShardRun, what: object) -> object:
+            if run.claim.shard == "fcm.7":
+                raise LookupError("one that nobody thought of")
+            return await whole(run, what)
+
+        monkeypatch.setattr(ShardRun, method, fails)
+
+    return breaks
+
+
+@pytest.mark.parametrize("breaks", [_ledger_is_none, _records_are_none, _in("open"), _in("letters_for")])
+async def test_what_is_broken_in_one_shard_keeps_no_other_from_its_alert(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, breaks: Callable[[Scene, pytest.MonkeyPatch], Awaitable[object]]
+) -> None:
     await scene.fill([5] * 12)
-    redis, leased = scene.store.server.redis, f"{PREFIX}leased:{scene.alert.id}:fcm"
-    await redis.hset(shard_key("fcm.7", f"ledger:{scene.alert.id}"), "not", "a ledger")
-    scene.store.runs.grace_ms = 0
-    for _ in range(3):  # what goes wrong is given up, until its lease lapses
-        await scene.deliver()
-        for shard in await redis.zrange(leased, 0, -1):
-            await redis.zadd(leased, {shard: 1})
+    await breaks(scene, monkeypatch)
+    scene.store.runs.part = 1  # all that are due
+
+    await scene.deliver()
 
     assert len(set(scene.sender.got)) == len(scene.sender.got) == 5 * 11
     assert [await scene.accepted(f"fcm.{place}") for place in range(12) if place != 7] == [5] * 11
+    assert await scene.store.server.redis.zrange(scene.sender.leased, 0, -1) == [b"fcm.7"]
 
 
-async def test_shards_whose_holder_died_go_alone(scene: Scene) -> None:
-    """In one window with others, these would be suspected with whoever killed it."""
+async def test_shards_whose_holder_died_go_last_and_alone(scene: Scene) -> None:
+    """In one window with others, or before them, these would be suspected with whoever killed it, or wait again."""
     await scene.fill([3] * 12)
     await begin(scene.runtime, scene.alert.id)
-    redis, leased = scene.store.server.redis, f"{PREFIX}leased:{scene.alert.id}:fcm"
-    suspects = set()
-    for _ in range(2):
+    redis, run = scene.store.server.redis, f"{scene.alert.id}:fcm"
+
+    async def dies() -> str:
         claim = await scene.store.runs.claim([PRIORITY], ())
         assert isinstance(claim, Claim)
         await scene.store.ledgers.begin(claim)
         await scene.store.ledgers.try_window(claim, [0, 1, 2])
-        suspects.add(first_number(claim.shard) // SHARD_SIZE)
-    for suspect in suspects:
-        await redis.zadd(leased, {f"fcm.{suspect}": 1})
-    scene.store.runs.grace_ms = 0
+        return claim.shard
+
+    async def is_due_again(shard: str, due_ms: int) -> None:
+        await redis.zrem(f"{PREFIX}leased:{run}", shard)
+        await redis.zadd(f"{PREFIX}due:{run}", {shard: due_ms})
+
+    twice = await dies()
+    await is_due_again(twice, 1)
+    assert await dies() == twice
+    once = await dies()
+    await is_due_again(twice, 1)
+    await is_due_again(once, 2)
     scene.store.runs.part = 1  # all that are due
 
     await scene.deliver()
 
     assert len(set(scene.sender.got)) == len(scene.sender.got) == 3 * 12
     assert max(map(len, scene.sender.windows)) > 1
-    assert [window for window in scene.sender.windows if window & suspects and len(window) > 1] == []
+    last = [first_number(shard) // SHARD_SIZE for shard in (once, twice)]
+    assert scene.sender.windows[-6:] == [{place} for place in last for _ in range(3)]
+
+
+async def test_who_was_asked_for_and_not_sent_to_is_not_suspected(scene: Scene) -> None:
+    """The plan is written in the trip that asks for the first window, and that may not go."""
+    await scene.fill([3] * 12)
+    await begin(scene.runtime, scene.alert.id)
+    redis = scene.store.server.redis
+    claim = await scene.store.runs.claim([PRIORITY], ())
+    assert isinstance(claim, Claim)
+    await redis.hset(HELD, "fcm", clock.milliseconds(clock.now()) + 60_000)
+
+    await Work(scene.runtime, ShardRun(scene.runtime, claim, scene.alert)).work()
+
+    assert scene.sender.got == []
+    await redis.delete(HELD)
+    later = await scene.store.ledgers.begin(replace(claim, epoch=claim.epoch + 1))
+    assert later is not None
+    assert (later.trying, later.deaths) == ((), 0)
+
+
+async def test_what_is_done_with_is_let_go_while_something_urgent_is_at_work(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease is not renewed, and would count as that of one who died."""
+    await scene.fill([3] * 8)
+    scene.store.runs.part = 1  # all that are due
+    permits, take, leased = scene.runtime.permits, scene.runtime.permits.take, []
+
+    async def take_none_once(lane: Lane, wanted: int, urgent: bool = False) -> int:
+        if scene.sender.got:
+            leased.append(await scene.store.server.redis.zrange(scene.sender.leased, 0, -1))
+        return 0 if len(leased) == 1 else await take(lane, wanted, urgent)
+
+    monkeypatch.setattr(permits, "take", take_none_once)
+
+    await scene.deliver()
+
+    assert len(scene.sender.got) == 3 * 8
+    before, meanwhile = map(set, leased[:2])
+    assert len(before) == 8
+    assert meanwhile < before

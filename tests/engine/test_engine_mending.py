@@ -234,6 +234,20 @@ async def test_whoever_goes_takes_the_prekeys_along(runtime: Runtime) -> None:
     assert await runtime.prekeys.stock(["fcm.0"]) == [runtime.prekeys.layers]
 
 
+async def test_a_move_in_a_newer_form_costs_no_deletion(runtime: Runtime) -> None:
+    redis, digest = runtime.store.server.redis, a_subscription("gone").digest
+    await runtime.store.numbers.reserve("fcm", digest, 1, 0)
+    await redis.hset(shard_key("fcm.0", "moves"), "0", digest + b"\xff?")
+    await redis.hset(shard_key("fcm.0", "gone"), "1", digest)
+
+    with capture_logs() as lines:
+        await mend.mend(runtime)
+
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["record in an unknown form"]
+    assert await redis.hkeys(shard_key("fcm.0", "moves")) == [b"0"]
+    assert not await redis.exists(shard_key("fcm.0", "gone"))
+
+
 @pytest.mark.parametrize("where", ["reserved", "quarantine"])
 async def test_a_record_of_a_newer_form_costs_no_other(runtime: Runtime, where: str) -> None:
     """Reservations are completed and the gone deleted, but for the one that nobody can read."""

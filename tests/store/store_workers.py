@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from py_vapid import Vapid02
 
+from tocsin import clock
 from tocsin.domain.alerts import Alert
 from tocsin.domain.deliveries import Answer, Mark
 from tocsin.domain.errors import Unavailable
@@ -153,12 +154,20 @@ def in_turn(store: Store, turns: Turns, look: Look) -> None:
 
 
 class FreePace:
-    """Lets everything go at once; how it does otherwise is tested by itself."""
+    """Lets everything go at once but for so many `refusals`; how it does otherwise is tested by itself."""
+
+    refusals = 0
 
     def granting(
         self, _push_service: str, _alert_id: str, _rate: int | None, wanted: int, retries: int
     ) -> Script[Grant]:
-        return Script("", [], [], lambda _: Grant(wanted - retries, retries, None))
+        def read(_: None) -> Grant:
+            if self.refusals:
+                self.refusals -= 1
+                return Grant(0, 0, clock.now(), seconds=60.0)
+            return Grant(wanted - retries, retries, None)
+
+        return Script("", [], [], read)
 
     def reporting(self, *_: object) -> Script[None]:
         return Script("", [], [], lambda _: None)
@@ -167,9 +176,11 @@ class FreePace:
         pass
 
 
-def at_free_pace(store: Store) -> None:
-    store.pace = FreePace()  # type: ignore[assignment]
+def at_free_pace(store: Store) -> FreePace:
+    pace = FreePace()
+    store.pace = pace  # type: ignore[assignment]
     store.windows = Windows(store.server, store.runs, store.pace, store.ledgers)
+    return pace
 
 
 class FreePermits:
@@ -205,6 +216,14 @@ class Silent:
 
     async def again(self, *_: object) -> tuple[()]:
         return ()
+
+
+class Loud:
+    """In place of a log: what would be told there fails the test."""
+
+    def warning(self, *_: object, **__: object) -> None: ...
+    def exception(self, *_: object, **__: object) -> None:
+        raise  # noqa: PLE0704 (it is called where an error is handled)
 
 
 class NoKeyrings:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from store_hands import ALL, NOW_MS, PAST
 from store_sound import NONE_KEPT, SPORT, WORLD, assert_sound
-from store_workers import Out, PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace
+from store_workers import FreePace, Loud, Out, PlayedRuntime, Sent, Silent, Worker, an_application_server, at_free_pace
 
 from samples import a_subscription, an_alert
 from tocsin import clock
@@ -38,7 +38,7 @@ from tocsin.store.client import Argument
 from tocsin.store.runs import ROUND, Claim
 from tocsin.store.shards import shard_key
 from tocsin.store.store import Store
-from tocsin_workers import patience, work
+from tocsin_workers import handful, patience, work
 from tocsin_workers.close import close_if_done, settle_deferred
 from tocsin_workers.mend import find_deferred
 
@@ -88,6 +88,7 @@ class Engine(RuleBasedStateMachine):
         self.step = 0
         self.statuses: list[int] = [201]
         self.workers: list[Worker] = []
+        self.paces: list[FreePace] = []
         self.is_sound = True
         self.alerts: list[Alert] = []
         self.readers: list[Reader] = []
@@ -115,6 +116,7 @@ class Engine(RuleBasedStateMachine):
         self.recheck = recheck
         self.patch.setattr(work, "_CHECK_HOLDS_SECONDS", -1.0 if recheck else 3_600.0)
         self.patch.setattr(patience, "_PAUSE_SECONDS", 0.0)
+        self.patch.setattr(handful, "log", Loud())
         now = clock.now
         self.patch.setattr(clock, "now", lambda: now() + self.passed)
         self.sets = sets_of(clock.now())
@@ -140,7 +142,7 @@ class Engine(RuleBasedStateMachine):
     def _worker(self, number: int) -> Worker:
         store = Store(self.settings)
         store.runs.grace_ms, store.runs.part = 0, 1
-        at_free_pace(store)
+        self.paces.append(at_free_pace(store))
         runtime = PlayedRuntime(self.settings, store, SERVER)
 
         async def look(script: str, keys: Sequence[str], words: Sequence[Argument]) -> Callable[[Any], None]:
@@ -252,12 +254,14 @@ class Engine(RuleBasedStateMachine):
         return next(reader for reader in self.readers if reader.address == address)
 
     async def _look(
-        self, number: int, script: str, keys: Sequence[str], _: Sequence[Argument]
+        self, number: int, script: str, keys: Sequence[str], words: Sequence[Argument]
     ) -> Callable[[Any], None]:
         """Notes what a script does."""
         worker = self.workers[number]
         if script == "try_window":
             self.tried[number, keys[0][1:].partition("}")[0]] = self.step
+        if script == "release_shard":
+            await self._lets_go(words)
         if script != "write_window":
             return lambda _: None
         shard, taken = keys[0][1:].partition("}")[0], await self.store.server.redis.hgetall(keys[5])
@@ -273,7 +277,20 @@ class Engine(RuleBasedStateMachine):
 
         return written
 
+    async def _lets_go(self, words: Sequence[Argument]) -> None:
+        """Who lets a shard go leaves nobody suspected there."""
+        for shard, epoch in zip(words[3::3], words[4::3], strict=True):
+            run = shard_key(str(shard), f"run:{words[1]!s}")
+            kept, trying, tried_by = await self.store.server.redis.hmget(run, "epoch", "trying", "tried_by")
+            is_ours = kept == tried_by == str(epoch).encode()
+            assert not (is_ours and trying), "suspected without a death"
+
     # -- what happens to them
+
+    @rule(which=some_worker, times=st.integers(1, 3))
+    def refuse(self, which: int, times: int) -> None:
+        """The pace lets nothing go, so many times."""
+        self.paces[which].refusals = times
 
     @rule(which=some, clock_went_back=st.booleans())
     def lapse(self, which: int, clock_went_back: bool) -> None:

@@ -162,6 +162,10 @@ async def test_half_of_all_at_once_have_some_weeks_more(store: Store, look: Look
     assert await look(away, inactive_days=away) == 0
     assert await look(away + STORM_DAYS) == 0
     assert await look(away) == 0
+    # Turned off and on again, it begins anew.
+    assert await look(away, inactive_days=0) == 0
+    assert await look(away + STORM_DAYS) == 0
+    assert await look(away) == 0
     # Some come back, and the others have their time all the same.
     await store.activity.reached("fcm.0", [7], TODAY + away + 1)
     assert await look(away + STORM_DAYS - 1) == 0

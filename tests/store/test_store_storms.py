@@ -6,10 +6,12 @@ from tocsin.clock import milliseconds
 from tocsin.domain.pace import WindowReport
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.queues import PRIORITY, QUEUES, STANDARD
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.store import Store
 from tocsin.store.subscriptions import Kept
 
 HOSTS = {"fcm": "fcm.googleapis.com", "mozilla": "updates.push.services.mozilla.com"}
+NO_PREKEYS = Prekeys("unix:///nowhere", layers=0)
 NOW_MS = milliseconds(clock.now())
 
 
@@ -45,7 +47,7 @@ async def test_confirming_deletes_them_for_good_and_ends_the_storm(store: Store)
     kept = await in_quarantine(store, 70, "fcm")
     there = await add(store, "stays", "fcm")
 
-    assert await store.storms.confirm("fcm", NOW_MS) == 70
+    assert await store.storms.confirm("fcm", NO_PREKEYS, NOW_MS) == 70
 
     assert (await store.numbers.counts(), await store.numbers.quarantined()) == ({"fcm": 1}, {"fcm": 0})
     assert await store.subscriptions.get(there.record.digest) == there
@@ -57,7 +59,7 @@ async def test_confirming_deletes_them_for_good_and_ends_the_storm(store: Store)
 
 async def test_a_push_service_without_anybody_has_nothing_to_end(store: Store) -> None:
     assert await store.storms.restore("apple") == 0
-    assert await store.storms.confirm("apple", NOW_MS) == 0
+    assert await store.storms.confirm("apple", NO_PREKEYS, NOW_MS) == 0
 
 
 async def test_queues_are_paused_one_by_one(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Who was erased on request is not taken in again by itself, whoever races; what is left of it names nobody."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from store_sound import KEY_ID, NONE_KEPT, NOW_MS, SPORT, WORLD, add, add_some, assert_sound
@@ -44,6 +45,24 @@ async def test_one_called_gone_is_erased_too(store: Store) -> None:
 
     assert await store.quarantine.of("fcm.0") == []
     await assert_stays_away(store)
+
+
+@pytest.mark.parametrize("called_gone", [False, True])
+async def test_one_whose_first_answer_was_lost_is_told_as_erased(
+    store: Store, monkeypatch: pytest.MonkeyPatch, called_gone: bool
+) -> None:
+    kept = await add(store.subscriptions, BROWSER)
+    if called_gone:
+        await store.quarantine.add(kept.address, kept.packed, NOW_MS)
+    run = store.server.run
+
+    async def repeated(*call: Any) -> Any:
+        await run(*call)
+        return await run(*call)
+
+    monkeypatch.setattr(store.server, "run", repeated)
+
+    assert await store.subscriptions.erase(BROWSER.digest, NOW_MS) == kept.address
 
 
 async def test_one_on_its_way_to_another_endpoint_is_not_waited_for(store: Store) -> None:

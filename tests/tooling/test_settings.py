@@ -1,11 +1,12 @@
 """Each setting refuses what nothing could be done with, and takes a list as text and as a list."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tocsin.domain.errors import Misconfigured
-from tocsin.settings import load
+from tocsin.settings import TOML_FILE, load
 
 WRONG: dict[str, tuple[Any, str]] = {
     "store_url": ("http://localhost", "redis://"),
@@ -20,6 +21,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "topics": ("World", "no id"),
     "time_zone": ("Europe/Nowhere", "IANA"),
     "subscribe_rate": ("10 a minute", "10/minute"),
+    "alert_rate": ("0/minute", "off for no limit"),
     "approval": ("flash,loud", "'loud' is no level"),
     "consent_text_version": ("one two", "letters, digits"),
     "port": ("99999", "65535"),
@@ -48,3 +50,11 @@ def test_a_list_is_text_or_a_list() -> None:
     assert load(allowed_link_hosts=list(hosts)).allowed_link_hosts == hosts
     assert load(allowed_link_hosts="").allowed_link_hosts == ()
     assert load(base_path="/a/b.c/").base_path == "/a/b.c"
+
+
+@pytest.mark.parametrize("content", [b"site_name = Caf", 'site_name = "Café"'.encode("latin-1")])
+def test_a_file_that_cannot_be_read_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / TOML_FILE).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Misconfigured, match=TOML_FILE):
+        load()

@@ -31,6 +31,7 @@ PUSH_SERVICE = """(() => {
     toJSON: () => ({ endpoint, expirationTime: null, keys: { p256dh: "%(point)s", auth } }),
     unsubscribe: async () => {
       const { refuses } = read();
+      change({ refused: refuses ?? null });
       if (refuses === "hangs") await new Promise(() => null);
       if (refuses === "rejects") throw new DOMException("", "NetworkError");
       if (!refuses) change({ current: null });

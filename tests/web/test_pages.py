@@ -147,7 +147,7 @@ def asset_text(name: str) -> str:
 def test_every_word_is_said_somewhere_and_every_word_said_is_there() -> None:
     words = page_words(SiteLanguage.ENGLISH)
     templates = [path.read_text() for path in files("tocsin.web").joinpath("templates").iterdir()]
-    scripts = [asset_text(name) for name in (*SCRIPTS.values(), "latest.js", "page-words.js")]
+    scripts = [asset_text(name) for name in (*SCRIPTS.values(), "latest.js", "page-words.js", "subscribing.js")]
     said = set(re.findall(r"""\bt\(["']([a-z_.]+)["'],? ?""", "\n".join([*templates, *scripts])))
     assert {key for key in said if not key.endswith((".", "_"))} <= words.keys()
     everything = "\n".join([*templates, *scripts])

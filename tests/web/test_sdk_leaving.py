@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Route
+from playwright.async_api import Browser
 from sdk_page import SdkPage, sdk_page
 
 from api.api_served import Served
@@ -127,15 +127,9 @@ async def test_what_a_closed_tab_left_half_done_is_done_by_the_next_visit(
     async with sdk_page(shared_chromium, sdk_api) as reader:
         record = await subscribed(reader)
         await change(reader, "{ refuses: 'hangs' }")
-        refused = asyncio.Event()
-
-        async def refuse(route: Route) -> None:
-            await route.abort()
-            refused.set()
-
-        await reader.page.route("**/v1/subscriptions/**", refuse)
+        await reader.page.route("**/v1/subscriptions/**", lambda route: route.abort())
         await run(reader, "void tocsin.unsubscribe()")
-        await asyncio.wait_for(refused.wait(), 10)
+        await until(reader, "played.read().refused === 'hangs'")
         await reader.page.unroute("**/v1/subscriptions/**")
         await change(reader, "{ refuses: null }")
         assert await visit(reader) == "unsubscribed"

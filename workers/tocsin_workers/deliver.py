@@ -106,7 +106,8 @@ async def _wait(runtime: Runtime, at_work: AtWork) -> bool:
 
 
 async def _work(runtime: Runtime, claim: Claim) -> None:
-    """One shard. What goes wrong in it must not end the others' requests: its lease lapses, and it is tried again."""
+    """One shard, or a handful. What goes wrong in it must not end the others' requests: its leases lapse, and it is
+    tried again."""
     try:
         if claim.is_round:
             await Work(runtime, RoundRun(runtime, claim)).work()

@@ -6,7 +6,7 @@ them as it has room for, and they are let go together. Each keeps its own ledger
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -18,7 +18,8 @@ from tocsin.domain.errors import Unavailable
 from tocsin.domain.pace import WindowReport
 from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import Checked, Go, Release
-from tocsin.store.windows import Asked, Opened, Paced, Turned
+from tocsin.store.windows import Asked, Opened, Paced, Part, Turned
+from tocsin_workers.letters import Letter
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_work import ShardWork
@@ -63,8 +64,11 @@ class Handful:
 
     async def _take_up(self, works: Sequence[ShardWork], found: Sequence[Kept | None]) -> None:
         for work, kept in zip(works, found, strict=True):
-            if kept is not None and await work.open(kept):
-                self.works.append(work)
+            try:
+                if kept is not None and await work.open(kept):
+                    self.works.append(work)
+            except Exception:
+                log.exception("shard given up", alert=work.claim.alert_id, shard=work.claim.shard)
 
     async def _claim_beside(self) -> list[ShardWork]:
         first = self.first
@@ -97,16 +101,14 @@ class Handful:
     # -- windows
 
     def next(self, most: int) -> Slots:
-        """Whose turn it is, shard by shard. One whose holder died goes alone: else those of other shards would be
-        suspected with the one who kills."""
+        """Whose turn it is, shard by shard. One whose holders died goes alone, after those with fewer deaths, who else
+        would wait for another lease with each death, and be suspected with the one who kills."""
         now = clock.now()
         found: dict[ShardWork, Sequence[int]] = {}
-        for work in self.works:
+        for work in sorted(self.works, key=lambda work: work.book.deaths):
             slots = work.book.next_slots(now, most)
-            if slots and work.book.is_suspicious:
-                if found:
-                    continue
-                return {work: slots}
+            if slots and work.book.deaths:
+                return found or {work: slots}
             if slots:
                 found[work] = slots
                 most -= len(slots)
@@ -126,13 +128,17 @@ class Handful:
         self._was_released(let_go, turned.was_last)
         for work, is_kept in zip(writing, turned.kept, strict=True):
             await self._was_written(work, is_kept)
+        for work in slots or ():  # after what was written, which cleared the notes of the window before
+            work.is_noted = True
+        if slots and turned.opened:
+            self._drop(work for work, its in zip(slots, turned.opened.recipients, strict=True) if its is None)
         return turned
 
     def _asked(self, slots: Slots) -> Asked:
         first = self.first
         repeats = sum(sum(map(work.book.is_repeat, its)) for work, its in slots.items())
         return Asked(
-            [work.asked(its) for work, its in slots.items()],
+            [Part(work.claim, its) for work, its in slots.items()],
             [work.claim for work in self.works],
             Paced(first.paced_as, first.max_per_second, repeats),
         )
@@ -142,14 +148,36 @@ class Handful:
         again: list[tuple[ShardWork, Recipient]] = []
         first: list[tuple[ShardWork, Recipient]] = []
         for work, recipients in zip(asked, opened.recipients, strict=True):
-            if recipients is None or work not in self.works or work.claim.shard in opened.checked.lost:
+            if work not in self.works or work.claim.shard in opened.checked.lost:
                 continue
-            for each in recipients:
+            for each in recipients or ():
                 (again if work.book.is_repeat(each.slot) else first).append((work, each))
         granted: dict[ShardWork, list[Recipient]] = {}
         for work, each in (*again[: opened.grant.retries], *first[: opened.grant.first]):
             granted.setdefault(work, []).append(each)
         return granted
+
+    async def letters_for(
+        self, granted: Mapping[ShardWork, Sequence[Recipient]]
+    ) -> list[tuple[ShardWork, list[Letter]]]:
+        """Of each shard what goes to whom. What goes wrong in one costs the others nothing: its lease lapses."""
+        letters: list[tuple[ShardWork, list[Letter]]] = []
+        for work, recipients in granted.items():
+            its = None
+            try:
+                its = await work.letters_for(recipients)
+            except Exception:
+                log.exception("shard given up", alert=work.claim.alert_id, shard=work.claim.shard)
+            if its is None:
+                self._drop([work])
+            else:
+                letters.append((work, its))
+        return letters
+
+    def _drop(self, works: Iterable[ShardWork]) -> None:
+        """These are not in hand any more."""
+        leaving = list(works)
+        self.works = [work for work in self.works if work not in leaving]
 
     # -- what the store says
 
@@ -184,7 +212,7 @@ class Handful:
         """Shards whose lease has lapsed: somebody else may be at them."""
         lost = [work for work in self.works if checked.go is Go.LOST or work.claim.shard in checked.lost]
         await self.write([work for work in lost if work.owes])
-        self.works = [work for work in self.works if work not in lost]
+        self._drop(lost)
 
     # -- how it ends
 
@@ -213,7 +241,7 @@ class Handful:
         leaving = list(works)
         await self.write([work for work in leaving if work.owes])
         self._let_go += [work.release(due) for work in self.works if work in leaving]
-        self.works = [work for work in self.works if work not in leaving]
+        self._drop(leaving)
         await self.release()
 
     async def release(self) -> None:

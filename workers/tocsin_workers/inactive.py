@@ -28,6 +28,7 @@ async def end_inactive(store: Store, prekeys: Prekeys, inactive_days: int, now_m
     """How many were forgotten; `now_ms` is by the store's clock. Any number may do this at once; 0 days: nobody ever
     is."""
     if not inactive_days:
+        await store.activity.note_storm(None)  # one of long ago would let the next pass
         return 0
     runs, ended = await store.activity.runs(), 0
     silent, everybody = Counter[str](), 0

@@ -54,9 +54,9 @@ class ShardBook:
         return self._suspects[0] if len(self._suspects) == 1 and self._deaths >= DEATHS else None
 
     @property
-    def is_suspicious(self) -> bool:
-        """Whether somebody waits who may have killed the holder before."""
-        return any(slot in self.waiting for slot in self._suspects)
+    def deaths(self) -> int:
+        """How many holders, one after another, died with somebody who still waits: they may have been killed by it."""
+        return self._deaths if any(slot in self.waiting for slot in self._suspects) else 0
 
     def is_repeat(self, slot: int) -> bool:
         """Whether a request was made for it before."""
@@ -173,7 +173,7 @@ class ShardBook:
 
     def window(self, gone: Sequence[tuple[int, bytes]] = ()) -> Window:
         """What there is to write; `written` forgets it."""
-        if not self.is_suspicious:
+        if not self.deaths:
             self._suspects, self._deaths = [], 0
         return Window(
             changes={alert_id: marks.copy() for alert_id, marks in self._changes.items()},

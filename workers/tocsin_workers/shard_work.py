@@ -13,7 +13,7 @@ from tocsin.domain.subscriptions import Address
 from tocsin.store.failures import KILLED_ITS_WORKER, UNREADABLE, Failure
 from tocsin.store.ledgers import Kept, Recipient
 from tocsin.store.runs import Claim, Release
-from tocsin.store.windows import Done, Part
+from tocsin.store.windows import Done
 from tocsin_workers.letters import Letter, Message
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
@@ -34,6 +34,9 @@ class ShardWork:
     goes_alone = True
     """Whether no other shard may be worked on beside this one."""
 
+    is_noted = False
+    """Whether any of its slots are noted as being tried, which its next write clears."""
+
     def __init__(self, runtime: Runtime, claim: Claim) -> None:
         self._runtime = runtime
         self._store = runtime.store
@@ -41,7 +44,6 @@ class ShardWork:
         self.keyring = runtime.keyrings.empty()
         self.paced_as = claim.alert_id
         self.book: ShardBook
-        self._is_noted = False
         self._gone: list[tuple[int, bytes]] = []
         self._failures: list[Failure] = []
 
@@ -72,15 +74,10 @@ class ShardWork:
     def _retry(self, slot: int) -> None:
         self.book.retry_later(slot, clock.now(), self._runtime.settings.retry_seconds)
 
-    def asked(self, slots: Sequence[int]) -> Part:
-        """These are wanted for a window: from then on they are noted as being tried, until the next write."""
-        self._is_noted = True
-        return Part(self.claim, slots)
-
     @property
     def owes(self) -> bool:
         """Whether there is anything to write."""
-        return self._is_noted or self.book.is_changed
+        return self.is_noted or self.book.is_changed
 
     @property
     def is_over(self) -> bool:
@@ -94,7 +91,7 @@ class ShardWork:
     async def kept(self) -> None:
         """What the book said is in the store."""
         self.book.written()
-        self._is_noted, self._gone = False, []
+        self.is_noted, self._gone = False, []
         if self._failures:
             failures, self._failures = self._failures, []
             await patiently(partial(self._store.failures.add, failures))

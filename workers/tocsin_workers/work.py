@@ -13,7 +13,6 @@ from tocsin.store.runs import Go
 from tocsin.store.windows import Opened
 from tocsin_workers.handful import Handful, Slots, count
 from tocsin_workers.keyring import Wanted
-from tocsin_workers.letters import Letter
 from tocsin_workers.patience import patiently
 from tocsin_workers.runtime import Runtime
 from tocsin_workers.shard_work import ShardWork
@@ -106,7 +105,8 @@ class Work:
             return
         if poisoned := [work for work in hand.works if work.set_poisonous_aside()]:
             await hand.write(poisoned)
-        elif not self._held:  # something urgent is at work: the leases are renewed
+        elif not self._held:  # something urgent is at work: the leases are renewed of those that wait for it
+            await hand.release()
             await hand.obey(await hand.check())
         elif slots := hand.next(self._held):
             await self._windows(slots)
@@ -164,13 +164,7 @@ class Work:
         """Sends to these, of `total` who were granted, and settles them in their books."""
         hand = self.hand
         await self._take_keys({work: [each.slot for each in recipients] for work, recipients in granted.items()})
-        letters: list[tuple[ShardWork, list[Letter]]] = []
-        for work, recipients in granted.items():
-            its = await work.letters_for(recipients)
-            if its is None:
-                hand.works.remove(work)
-            else:
-                letters.append((work, its))
+        letters = await hand.letters_for(granted)
         if time.monotonic() - hand.checked > _CHECK_HOLDS_SECONDS and not await hand.may_go_on():
             # The next window's check says what follows from it; for the pace nothing was sent.
             return WindowReport(unsent=total)

@@ -75,7 +75,8 @@ class Limits(Strict):
     headline: int
     body: int
     topics: int
-    body_bytes: int
+    stories: int = Field(description="followed, and as many muted, in the preferences of one browser")
+    body_bytes: int = Field(description="of a call")
 
 
 class SiteTopic(Topic):

@@ -127,8 +127,8 @@ async def restore_quarantined(call: Call[BaseModel]) -> web.Response:
 
 async def confirm_gone(call: Call[BaseModel]) -> web.Response:
     """Those whom it called gone are deleted for good, and the storm is over."""
-    name = await _push_service(call)
-    deleted = await call.services.store.storms.confirm(name, clock.milliseconds(clock.now()))
+    name, services = await _push_service(call), call.services
+    deleted = await services.store.storms.confirm(name, services.prekeys, clock.milliseconds(clock.now()))
     log.warning("quarantine deleted", push_service=name, subscriptions=deleted, by=call.caller.id)
     return await _push_service_answer(call, name)
 

@@ -48,6 +48,7 @@ def page(name: str) -> Handler:
             name,
             settings.language,
             settings.privacy_url,
+            settings.elsewhere,
             base_path=settings.base_path,
             site_name=settings.site_name,
             version=__version__,

@@ -27,6 +27,7 @@ from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.levels import Level
 from tocsin.domain.payload import own_test
 from tocsin.domain.preferences import PreferencesPatch
+from tocsin.domain.stories import MAX_STORIES
 from tocsin.domain.subscriptions import Address, parse_public_id, public_id
 from tocsin.domain.topics import MAX_TOPICS
 from tocsin.push.one_off import push_once
@@ -49,7 +50,7 @@ async def site(call: Call[BaseModel]) -> web.Response:
         topics=await _topics(call),
         levels=tuple(Level),
         default_preferences=await services.store.topics.default_preferences(),
-        limits=Limits(headline=120, body=300, topics=MAX_TOPICS, body_bytes=MAX_BODY),
+        limits=Limits(headline=120, body=300, topics=MAX_TOPICS, stories=MAX_STORIES, body_bytes=MAX_BODY),
         receipts=services.settings.receipts,
         consent=consent_asked(services.settings),
         privacy_url=services.settings.privacy_url or None,

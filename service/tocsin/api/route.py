@@ -61,12 +61,12 @@ class Route:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             services = request.app[SERVICES]
-            if services.store.schema.wrong and self.path.startswith("/v1/"):
-                raise Unavailable(services.store.schema.wrong)
             if self.beacon:
                 services.load.give_way()
             try:
                 async with asyncio.timeout(self.seconds) as limit:
+                    if self.path.startswith("/v1/"):
+                        await _set_up(services)
                     caller = await self._caller(request, services)
                     body = parse_body(await self._read(request, caller, limit), self.body) if self.body else None
                     query = parse_query(request, self.query) if self.query else None
@@ -97,6 +97,15 @@ class Route:
         if not asks_for_draft(raw):
             raise Forbidden('a reporter may only write drafts, with "state": "draft"')
         return raw
+
+
+async def _set_up(services: Services) -> None:
+    """Before that a site has no topics yet, and nobody has looked whether the store's form is ours. Raises Unavailable
+    where it is not."""
+    if not services.setting_up.done():
+        await asyncio.wait([services.setting_up])
+    if services.store.schema.wrong:
+        raise Unavailable(services.store.schema.wrong)
 
 
 async def _read(request: web.Request, limit: asyncio.Timeout, beacon: bool = False) -> bytes:

@@ -1,5 +1,7 @@
 """Every route, on one screen."""
 
+from collections.abc import Mapping
+
 from tocsin.api import (
     drafts,
     editors,
@@ -50,6 +52,7 @@ from tocsin.domain.drafts import AlertPatch
 from tocsin.domain.preferences import PreferencesPatch
 from tocsin.domain.roles import Role
 from tocsin.domain.topics import Topic
+from tocsin.web.assets import ASSET_HEADERS, SDK_HEADERS
 
 # A test push waits for the push service; everything else only for the store.
 PUSH_SECONDS = 65.0
@@ -65,8 +68,11 @@ PUSH_SERVICE = "/v1/ops/push-services/{push_service}"
 TOPIC = "/v1/topics/{id}"
 
 
-def _page(path: str, handler: pages.Handler, summary: str, readers: bool = False) -> Route:
-    return Route("GET", path, handler, summary, "pages", {200: None}, cache="no-cache", readers=readers)
+def _page(
+    path: str, handler: pages.Handler, summary: str, readers: bool = False, headers: Mapping[str, str] = ASSET_HEADERS
+) -> Route:
+    cache = headers["Cache-Control"]
+    return Route("GET", path, handler, summary, "pages", {200: None}, cache=cache, readers=readers)
 
 
 # fmt: off
@@ -156,7 +162,7 @@ ROUTES: tuple[Route, ...] = (
     _page("/console", pages.page("console.html"), "The editors' page"),
     _page("/ops", pages.page("ops.html"), "The operators' page"),
     _page("/sw.js", pages.service_worker, "The service worker", readers=True),
-    _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True),
+    _page("/tocsin.js", pages.root_asset("tocsin.js"), "The SDK", readers=True, headers=SDK_HEADERS),
     _page("/tocsin-data.js", pages.root_asset("tocsin-data.js"), "The SDK's part for data", readers=True),
     _page("/tocsin-quiet.js", pages.root_asset("tocsin-quiet.js"), "The SDK's part for quiet hours", readers=True),
     _page("/tocsin.d.ts", pages.root_asset("tocsin.d.ts"), "The SDK's types", readers=True),

@@ -5,6 +5,8 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -14,7 +16,7 @@ from tocsin.domain.deliveries import Answer
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.push.guard import is_public
 from tocsin.push.native import NATIVE
-from tocsin.push.trust import ca_bundle
+from tocsin.push.trust import ca_bundle, system_roots
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.census import by_key
@@ -43,21 +45,28 @@ async def doctor(console: Console) -> bool:
     except Misconfigured as error:
         _tell(console, Finding("settings", False, error.detail))
         return False
+    with TemporaryDirectory() as folder:
+        # The certificates to trust are joined into a file there: a look leaves nothing behind.
+        findings = await _findings(settings, settings.model_copy(update={"data_dir": Path(folder)}))
+    for finding in findings:
+        _tell(console, finding)
+    return all(finding.good is not False for finding in findings)
+
+
+async def _findings(settings: Settings, sending: Settings) -> list[Finding]:
+    """`sending` is for what asks the push services."""
     findings = [
         _settings(settings),
         *_unknown(),
         _key(settings),
         *await _agreement(settings),
-        _roots(settings),
+        _roots(sending),
         _message_keys(),
         *_links(settings),
     ]
     for name, url in (("store", settings.store), ("broker", settings.broker), ("prekeys", settings.prekey_server)):
         findings.append(await _server(name, url))
-    findings += [*await _proxy(settings), *await _push_services(settings)]
-    for finding in findings:
-        _tell(console, finding)
-    return all(finding.good is not False for finding in findings)
+    return [*findings, *await _proxy(settings), *await _push_services(sending)]
 
 
 def _settings(settings: Settings) -> Finding:
@@ -92,10 +101,11 @@ def _key(settings: Settings) -> Finding:
 
 def _roots(settings: Settings) -> Finding:
     try:
-        bundle = ca_bundle(settings.push_ca_file, settings.data_dir)
+        ca_bundle(settings.push_ca_file, settings.data_dir)
     except Misconfigured as error:
         return Finding("certificates", False, error.detail)
-    return Finding("certificates", True, f"push services are trusted by {bundle}")
+    beside = f" and {settings.push_ca_file}" if settings.push_ca_file else ""
+    return Finding("certificates", True, f"push services are trusted by {system_roots()}{beside}")
 
 
 def _links(settings: Settings) -> list[Finding]:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Generic, TypeVar
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,6 +17,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from tocsin.domain.errors import Unavailable
 from tocsin.store.gathering import GatheringRedis
+
+log = structlog.get_logger()
 
 # A store that hangs must be told apart from one that is slow before a caller's 3 s are over.
 SOCKET_TIMEOUT = 2.0
@@ -32,12 +35,14 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Script(Generic[Found]):
-    """One call of `scripts/<name>.lua`, and what its answer means."""
+    """One call of `scripts/<name>.lua`, and what its answer means. Where it is `apart`, what fails for it and would
+    again is answered with None, so that the others of its trip are done with."""
 
     name: str
     keys: Sequence[str]
     arguments: Sequence[Argument]
     read: Callable[[Any], Found]
+    apart: bool = False
 
 
 class Server:
@@ -93,10 +98,10 @@ class Server:
                 again = await self._at_once([scripts[place] for place in unknown])
                 for place, answer in zip(unknown, again, strict=True):
                     answers[place] = answer
-            for answer in answers:
-                if isinstance(answer, BaseException):
+            for script, answer in zip(scripts, answers, strict=True):
+                if isinstance(answer, BaseException) and not (script.apart and _is_lasting(answer)):
                     raise answer
-        return [script.read(answer) for script, answer in zip(scripts, answers, strict=True)]
+        return list(map(_read, scripts, answers))
 
     async def _at_once(self, scripts: Sequence[Script[Any]]) -> list[Any]:
         return await self._together(
@@ -160,13 +165,31 @@ async def answering() -> AsyncIterator[None]:
     try:
         yield
     except ResponseError as error:
-        if type(error) is ResponseError and any(word in str(error) for word in _LASTING):
+        if _is_lasting(error):
             # Repeating would bring the same again, for ever. The text may quote what was written, so it is left out.
             raise RuntimeError("the store refused a command: a key of another kind, or a script's own error") from None
         raise Unavailable(f"the store does not answer ({type(error).__name__})") from error
     except (RedisError, OSError) as error:
         # The message may quote a command with an endpoint in it, so only the kind of failure is passed on.
         raise Unavailable(f"the store does not answer ({type(error).__name__})") from error
+
+
+def _is_lasting(error: BaseException) -> bool:
+    return type(error) is ResponseError and any(word in str(error) for word in _LASTING)
+
+
+def _read(script: Script[Any], answer: Any) -> Any:
+    if not script.apart:
+        return script.read(answer)
+    fault = answer
+    if not isinstance(answer, BaseException):
+        try:
+            return script.read(answer)
+        except Exception as error:  # noqa: BLE001
+            fault = error
+    # Without its text, which may quote what was written.
+    log.error("what is kept is broken", key=script.keys[0], script=script.name, error=type(fault).__name__)
+    return None
 
 
 def _scripts() -> Traversable:

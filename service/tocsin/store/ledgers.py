@@ -85,7 +85,7 @@ class Ledgers:
         return (await self.begin_all([claim]))[0]
 
     async def begin_all(self, claims: Sequence[Claim]) -> list[Kept | None]:
-        """Several in one trip."""
+        """Several in one trip; None, too, where what is kept is broken."""
         return await self._server.together(*map(_beginning, claims))
 
     async def try_window(self, claim: Claim, slots: Sequence[int]) -> list[Recipient] | None:
@@ -110,7 +110,7 @@ class Ledgers:
                 for slot, packed, number in zip(slots, records, numbers, strict=True)
             ]
 
-        return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read)
+        return Script("try_window", keys, [claim.epoch, b"".join(map(_SLOT.pack, slots))], read, apart=True)
 
     async def take_caps(self, claim: Claim, capped: Mapping[int, Limit]) -> set[int] | None:
         """Counts this run under the readers' caps; gives the slots where there is no room. A reader under whose cap it
@@ -158,7 +158,7 @@ class Ledgers:
         ]
         for each in (patches, window.give_back, window.spent, [part for row in window.gone for part in row]):
             arguments += [len(each), *each]
-        return Script("write_window", keys, arguments, _slots)
+        return Script("write_window", keys, arguments, _slots, apart=True)
 
     async def pend_again(self, alert_id: str, address: Address) -> bool:
         """One who was set aside is pending again; False where the ledger says something else by now."""
@@ -221,7 +221,7 @@ def _beginning(claim: Claim) -> Script[Kept | None]:
         shard_key(claim.shard, "profiles"),
         taken_key(claim.shard, claim.alert_id),
     ]
-    return Script("begin_shard", keys, [claim.epoch], _kept)
+    return Script("begin_shard", keys, [claim.epoch], _kept, apart=True)
 
 
 def _kept(row: Any) -> Kept | None:

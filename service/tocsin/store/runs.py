@@ -36,8 +36,7 @@ _CLOCKS_DIFFER_MS = 1_000
 MOST_DUE_MS = 300_000
 # After a lease has lapsed its holder has so long to record its last window before another may claim the shard.
 GRACE_MS = 1_000
-# One in so many of the shards that are due may be claimed at once, so that other workers find some; and so that what is
-# broken in one shard takes fewer others with it each time that they are claimed anew.
+# One in so many of the shards that are due may be claimed at once, so that other workers find some.
 PART = 4
 # A request may wait so long for its connection after the check; none may start after the attempts' end.
 START_MS = 2_000

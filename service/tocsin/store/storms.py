@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from tocsin.domain.subscriptions import Address
 from tocsin.store.numbers import Numbers, shards_below
 from tocsin.store.pace import Pace
+from tocsin.store.prekeys import Prekeys
 from tocsin.store.quarantine import Quarantine
 from tocsin.store.subscriptions import Subscriptions
 
@@ -27,11 +28,16 @@ class Storms:
         await self._pace.end_storm(push_service)
         return restored
 
-    async def confirm(self, push_service: str, now_ms: int) -> int:
+    async def confirm(self, push_service: str, prekeys: Prekeys, now_ms: int) -> int:
         """Deletes all who are in quarantine for good; how many that were."""
-        deleted = await self._each(
-            push_service, lambda address: self._subscriptions.delete_quarantined(address, now_ms)
-        )
+
+        async def delete(address: Address) -> bool:
+            deleted = await self._subscriptions.delete_quarantined(address, now_ms)
+            if deleted:
+                await prekeys.drop(address)
+            return deleted
+
+        deleted = await self._each(push_service, delete)
         await self._pace.end_storm(push_service)
         return deleted
 

@@ -6,6 +6,7 @@ or the reconciler, completes. Who is expected is written once: after a deletion 
 """
 
 import hmac
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -209,17 +210,15 @@ class Subscriptions(Leaving):
         """What crashes left half done: reservations are completed or taken back, deletions finished. Gives how many."""
         mended = 0
         for left in await self._numbers.stale_reservations(now_ms):
-            try:
-                mended += await self._mend_reservation(left, now_ms)
-            except (UnknownRecord, ValueError):
-                log.error("record in an unknown form", push_service=left.push_service, number=left.number)  # noqa: TRY400
+            mended += await _readable(self._mend_reservation(left, now_ms), Address(left.push_service, left.number))
         for shard in await self._numbers.shards():
             async with answering(), self._server.redis.pipeline(transaction=False) as pipe:
                 pipe.hkeys(shard_key(shard, "moves"))
                 pipe.hgetall(shard_key(shard, "gone"))
                 moves, gone = await pipe.execute()
             for slot in moves:
-                mended += await self._moves.finish(Address.of(shard, int(slot)))
+                address = Address.of(shard, int(slot))
+                mended += await _readable(self._moves.finish(address), address)
             for slot, digest in gone.items():
                 await self.forget(Address.of(shard, int(slot)), digest, now_ms)
                 mended += 1
@@ -258,3 +257,12 @@ class Subscriptions(Leaving):
         entry = await self._index.get(digest)
         back = entry.address and await self._quarantine.restore(entry.address, digest)
         return await self._read(entry.address, digest) if entry.address and back else None
+
+
+async def _readable(step: Awaitable[bool], address: Address) -> bool:
+    """A record that a newer version wrote stays as it is, and costs no other."""
+    try:
+        return await step
+    except (UnknownRecord, ValueError):
+        log.error("record in an unknown form", push_service=address.push_service, number=address.number)  # noqa: TRY400
+        return False

@@ -24,17 +24,14 @@ class Suppression:
         async with answering():
             await self._server.redis.set(_key(secret, digest), b"", ex=KEEP_DAYS * 86_400)
 
-    async def holds(self, *digests: bytes) -> bool:
-        """Whether any of these is on the list."""
+    async def refuse(self, digest: bytes) -> None:
+        """Raises Ended for one that is on the list."""
         secret = await self._secret.known()
         if secret is None:  # nobody was erased yet
-            return False
+            return
         async with answering():
-            return bool(await self._server.redis.exists(*[_key(secret, digest) for digest in digests]))
-
-    async def refuse(self, *digests: bytes) -> None:
-        """Raises Ended for one that is on the list."""
-        if await self.holds(*digests):
+            is_listed = await self._server.redis.exists(_key(secret, digest))
+        if is_listed:
             raise Ended(
                 "this browser was erased on request and stays away; to have alerts again, end its push subscription, "
                 "subscribe anew and register without `replaces`"

@@ -43,7 +43,7 @@ class Asked:
 @dataclass(frozen=True)
 class Opened:
     """`recipients` are all that were asked for, part by part, however many `grant` allows; None where the shard is not
-    ours any more."""
+    ours any more, or what is kept of it is broken."""
 
     checked: Checked
     grant: Grant
@@ -52,8 +52,9 @@ class Opened:
 
 @dataclass(frozen=True)
 class Turned:
-    """`kept` says of each shard that was told of whether it was ours still: else nothing was written. `opened` is the
-    next window, where one was asked for; `was_last` whether nothing of the run is left after what was let go."""
+    """`kept` says of each shard that was told of whether it was written: not where it is not ours any more, or broken.
+    `opened` is the next window, where one was asked for; `was_last` whether nothing of the run is left after what was
+    let go."""
 
     kept: Sequence[bool]
     opened: Opened | None

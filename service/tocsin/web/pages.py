@@ -28,10 +28,16 @@ _environment: Final = Environment(
 )
 
 
-def render(page: str, language: SiteLanguage = SiteLanguage.ENGLISH, privacy_url: str = "", **context: str) -> str:
+def render(
+    page: str,
+    language: SiteLanguage = SiteLanguage.ENGLISH,
+    privacy_url: str = "",
+    elsewhere: str = "",
+    **context: str,
+) -> str:
     """A page of `PAGES`. Context: `base_path` ("" or "/alerts", no slash at its end), `site_name`, `version`.
 
-    The desk's pages speak English only.
+    `elsewhere` is the page on which readers subscribe, where that is not ours. The desk's pages speak English only.
     """
     if page not in PAGES:
         raise ValueError(f"no such page: {page!r}")
@@ -41,4 +47,6 @@ def render(page: str, language: SiteLanguage = SiteLanguage.ENGLISH, privacy_url
     if script:
         context["script"] = script
     preloads = imports(script) if script else ()
-    return _environment.get_template(page).render(words, preloads=preloads, privacy_url=privacy_url, **context)
+    return _environment.get_template(page).render(
+        words, preloads=preloads, privacy_url=privacy_url, elsewhere=elsewhere, **context
+    )

@@ -1,6 +1,7 @@
 -- Deletes a record out of quarantine that is still the one the caller saw, unless it is on its way to another endpoint;
--- `gone` remembers what the index has yet to forget. KEYS quarantine gone personal caps consents moves seen unreached
--- ARGV slot record digest
+-- `gone` remembers what the index has yet to forget. So long a repeat gives the same answer.
+-- KEYS quarantine gone personal caps consents moves seen unreached; ARGV slot record digest
+if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[3] then return 1 end
 if redis.call('HEXISTS', KEYS[6], ARGV[1]) == 1 then return 0 end
 local row = redis.call('HGET', KEYS[1], ARGV[1])
 if not row or string.sub(row, 18) ~= ARGV[2] then return 0 end

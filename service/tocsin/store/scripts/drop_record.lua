@@ -1,7 +1,9 @@
 -- Deletes a record that is still the one the caller saw, out of quarantine too, unless it is on its way to another
--- endpoint, or was heard of since the caller looked; `gone` remembers what the index has yet to forget.
+-- endpoint, or was heard of since the caller looked; `gone` remembers what the index has yet to forget. So long a repeat
+-- gives the same answer.
 -- KEYS records profiles gone personal caps quarantine consents moves seen unreached
 -- ARGV slot record digest day(2 bytes; '' whenever it was heard of)
+if redis.call('HGET', KEYS[3], ARGV[1]) == ARGV[3] then return 1 end
 if redis.call('HEXISTS', KEYS[8], ARGV[1]) == 1 then return 0 end
 local seen = redis.call('GETRANGE', KEYS[9], ARGV[1] * 2, ARGV[1] * 2 + 1)
 if ARGV[4] ~= '' and (seen == '' and '\0\0' or seen) ~= ARGV[4] then return 0 end

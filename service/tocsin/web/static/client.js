@@ -1,21 +1,23 @@
 // A page's side of a Web Push subscription.
 import { Account } from "./account.js";
 import { canPush, connections, isAppleTouch, locked, serviceAt } from "./browser.js";
-import { stillOffered, together } from "./preferences.js";
-import { keyOf, NO_PUSH_SERVICE, Push } from "./push.js";
+import { Membership } from "./membership.js";
+import { together } from "./preferences.js";
+import { NO_PUSH_SERVICE, Push } from "./push.js";
 import { NO_TOCSIN } from "./registration.js";
 import { ProblemError, request } from "./request.js";
 
 export class Tocsin extends EventTarget {
   #account;
   #push;
-  #state = "unsupported";
+  #membership;
   #waiting = [];
 
   constructor(base, texts, language) {
     super();
     this.#account = new Account(base);
     this.#push = new Push(base);
+    this.#membership = new Membership(this.#account, this.#push, () => this.dispatchEvent(new Event("change")));
     Object.assign(this, { base, site: null, problem: null, texts: { ...texts }, language });
   }
 
@@ -38,7 +40,7 @@ export class Tocsin extends EventTarget {
     return ready;
   }
 
-  get state() { return this.#state; }
+  get state() { return this.#membership.state; }
 
   /** Blocked browsers, too, may have left something at the service. */
   get isKnown() { return Boolean(this.#account.record); }
@@ -47,20 +49,20 @@ export class Tocsin extends EventTarget {
 
   /** Call it in a click. Firefox and Safari show their prompt only while the click lasts: nothing may be awaited before it. */
   async subscribe(preferences = this.preferences, { consent } = {}) {
-    if (!this.#push.isReady) return this.#state;
+    if (!this.#push.isReady) return this.state;
     const permission = await Notification.requestPermission();
-    if (permission !== "granted") return this.#become(permission === "denied" ? "denied" : "unsubscribed");
+    if (permission !== "granted") return this.#membership.become(permission === "denied" ? "denied" : "unsubscribed");
     return this.#locked(async () => {
-      const old = await this.#known();
+      const old = await this.#membership.known();
       try {
-        await this.#register({ preferences, consent, old }, true);
+        await this.#membership.register({ preferences, consent, old }, true);
       } catch (error) {
         // Who was told that it failed is not subscribed by what comes later, to topics of our choice: a visit gives that up.
-        if (!old && this.#state !== "subscribed") await this.#account.leave(error.code === NO_PUSH_SERVICE);
+        if (!old && this.state !== "subscribed") await this.#account.leave(error.code === NO_PUSH_SERVICE);
         throw error;
       }
       this.problem = null;
-      return this.#become("subscribed");
+      return this.#membership.become("subscribed");
     });
   }
 
@@ -77,13 +79,13 @@ export class Tocsin extends EventTarget {
 
   /** The reader's word counts even when the service cannot be told: its push service will say "gone" then. */
   unsubscribe() {
-    return this.#locked(() => this.#known().then(() => this.#leave()));
+    return this.#locked(() => this.#membership.known().then(() => this.#membership.leave()));
   }
 
   /** Unsubscribes only if the service has heard; nothing of ours stays in this browser. */
   erase() {
     return this.#locked(async () => {
-      const record = await this.#known();
+      const record = await this.#membership.known();
       await this.#account.leave();
       try {
         await this.#account.forget();
@@ -91,46 +93,43 @@ export class Tocsin extends EventTarget {
         if (record) await this.#account.keep(record);
         throw error;
       }
-      await this.#leave(true);
+      await this.#membership.leave(true);
       await caches.delete("tocsin").catch(() => null);
-      return this.#state;
+      return this.state;
     });
   }
 
   /** A real push, to this browser alone. */
-  test() { return this.#locked(() => this.#sure("POST", "/test")); }
+  test() { return this.#locked(() => this.#membership.sure("POST", "/test")); }
 
   /** Whether the reader agrees to the text of `site.consent`. */
-  get consent() {
-    const { consent } = this.#account.record ?? {};
-    return Boolean(consent) && consent === this.site.consent?.text_version;
-  }
+  get consent() { return this.#membership.agrees; }
 
   agree(consent) {
     return this.#locked(async () => {
-      const old = await this.#known();
+      const old = await this.#membership.known();
       if (!old) throw new ProblemError({ code: "not_subscribed" });
-      await this.#register({ preferences: {}, consent, old });
-      return this.#become("subscribed");
+      await this.#membership.register({ preferences: {}, consent, old });
+      return this.#membership.become("subscribed");
     });
   }
 
-  history() { return this.#locked(async () => (await this.#sure("GET", "/history")).alerts); }
+  history() { return this.#locked(async () => (await this.#membership.sure("GET", "/history")).alerts); }
 
-  export() { return this.#locked(() => this.#sure("GET", "/export")); }
+  export() { return this.#locked(() => this.#membership.sure("GET", "/export")); }
 
   async #start() {
-    this.site = await request(new URL("v1/site", this.base));
+    this.#membership.site = this.site = await request(new URL("v1/site", this.base));
     // What is kept here can be seen and erased where nothing can be shown any more.
-    await this.#known();
-    if (!canPush()) return this.#become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
+    await this.#membership.known();
+    if (!canPush()) return this.#membership.become(isAppleTouch() && !navigator.standalone ? "needs-home-screen" : "unsupported");
     try {
       await this.#push.register(this.site.application_server_keys);
     } catch (error) {
       // A private window or a browser's settings may forbid workers; anything else is for the site to hear of.
       if (error.name !== "SecurityError" && error.name !== "NotSupportedError") throw error;
       this.problem = error;
-      return this.#become("unsupported");
+      return this.#membership.become("unsupported");
     }
     // Without a key: all was cleared.
     addEventListener("storage", ({ key }) => [null, this.#account.name].includes(key) && this.#check());
@@ -146,122 +145,50 @@ export class Tocsin extends EventTarget {
   #check() {
     return this.#locked(async () => {
       const had = await this.#push.current();
-      const old = await this.#known();
-      if (this.#account.left) return this.#leave();
-      if (Notification.permission === "denied") return this.#become("denied");
-      if (Notification.permission !== "granted" || !(had || old)) return this.#become("unsubscribed");
-      if (!old && !this.#push.isOurs(had)) return this.#become("unsubscribed");
+      const old = await this.#membership.known();
+      if (this.#account.left) return this.#membership.leave();
+      if (Notification.permission === "denied") return this.#membership.become("denied");
+      if (Notification.permission !== "granted" || !(had || old)) return this.#membership.become("unsubscribed");
+      if (!old && !this.#push.isOurs(had)) return this.#membership.become("unsubscribed");
       try {
         this.problem = null;
-        await this.#heal(old ?? (await this.#recalled(had)));
+        await this.#membership.heal(old ?? (await this.#membership.find(had)));
       } catch (error) {
-        if (error.status === 410) return this.#state;
+        if (error.status === 410) return this.state;
         this.problem = error;
         // Where Tocsin is not in the worker, nothing shows its alerts; and the old subscription may have made way for none.
-        return this.#become((await this.#push.current()) && error.code !== NO_TOCSIN ? "subscribed" : "unsubscribed");
+        const isOn = (await this.#push.current()) && error.code !== NO_TOCSIN;
+        return this.#membership.become(isOn ? "subscribed" : "unsubscribed");
       }
-      return this.#become("subscribed");
+      return this.#membership.become("subscribed");
     });
   }
 
   // Meanwhile the worker may have saved a choice that was made on an alert, or have heard that the subscription has ended;
   // and a page that the back button shows again heard of nothing.
   async #look() {
-    const wasOn = this.#state === "subscribed";
+    const wasOn = this.state === "subscribed";
     const before = JSON.stringify(this.preferences);
-    const record = await this.#locked(() => this.#known());
+    const record = await this.#locked(() => this.#membership.known());
     if (wasOn !== Boolean(record)) await this.#check();
-    else if (wasOn && JSON.stringify(this.preferences) !== before) this.#become("subscribed");
-  }
-
-  // One that came from another provider, or whose record was lost, has its preferences at the service: known by the key
-  // that it has, it takes them along to the present one.
-  async #recalled(had) {
-    if (!this.site.application_server_keys.slice(1).includes(keyOf(had))) return null;
-    try {
-      await this.#account.register(had, { preferences: {}, old: null }, this.site);
-    } catch (error) {
-      if (error.status === 410) await this.#leave();
-      if (error.status !== 409) throw error;
-    }
-    return this.#account.record;
-  }
-
-  // Browsers drop and renew subscriptions without a word, and sites change keys: each visit puts it right.
-  async #heal(old, fresh = false) {
-    const subscription = await this.#push.subscription(fresh);
-    if (!old) return this.#register({ preferences: {}, old }); // what the service remembers of this browser, or its defaults
-    try {
-      const { preferences, consent } = await this.#account.ask("GET");
-      if (old.endpoint === subscription.endpoint) return this.#account.keep({ ...old, preferences, consent: consent?.text_version });
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      return this.#register({ preferences: stillOffered(old.preferences, this.site), consent: this.consent || undefined, old });
-    }
-    return this.#register({ preferences: {}, old }); // `replaces` carries them over
-  }
-
-  async #register(options, inClick) {
-    try {
-      return await this.#account.register(await this.#push.subscription(), options, this.site);
-    } catch (error) {
-      // 410: erased on its reader's request. Only the reader may want it anew, and then as somebody else.
-      const ended = error.status === 410;
-      if (ended && !inClick) await this.#leave();
-      // 409: the endpoint is held for other keys, and we have no token to prove that it is ours. A new one will be.
-      if (ended ? !inClick : error.status !== 409) throw error;
-      return this.#account.register(await this.#push.subscription(true), ended ? { ...options, old: null } : options, this.site);
-    }
-  }
-
-  // What is cut off or refused here is done by the next visit.
-  async #leave(told = false) {
-    await this.#account.leave();
-    if (!told) await this.#account.forget().catch(() => null);
-    const current = await this.#push.current();
-    const { endpoint, late } = this.#account.left;
-    if (current ? !this.#push.isOurs(current, endpoint) || (await this.#push.giveUp(current)) : !late) await this.#account.keep(null);
-    if (!this.#push.isReady) return this.#become(this.#state);
-    return this.#become(Notification.permission === "denied" ? "denied" : "unsubscribed");
+    else if (wasOn && JSON.stringify(this.preferences) !== before) this.#membership.become("subscribed");
   }
 
   async #save() {
     const changes = this.#waiting.splice(0);
     try {
-      await this.#known();
+      await this.#membership.known();
       const body = together(this.preferences, changes);
-      const { preferences } = await this.#sure("PATCH", "/preferences", { body, type: "application/merge-patch+json" });
+      const { preferences } = await this.#membership.sure("PATCH", "/preferences", { body, type: "application/merge-patch+json" });
       await this.#account.keep({ ...this.#account.record, preferences });
       for (const { resolve } of changes) resolve(preferences);
-      this.#become("subscribed");
+      this.#membership.become("subscribed");
     } catch (error) {
       for (const { reject } of changes) reject(error);
     }
   }
 
-  // A service that does not know us any more is told of us again; by a new subscription where a push found the old one ended.
-  async #sure(method, path, options) {
-    await this.#known();
-    try {
-      return await this.#account.ask(method, path, options);
-    } catch (error) {
-      if (error.status !== 404 || this.#state !== "subscribed") throw error;
-      await this.#heal(this.#account.record, path === "/test");
-      return this.#account.ask(method, path, options);
-    }
-  }
-
   #locked(work) {
     return locked(this.#account.name, work);
-  }
-
-  async #known() {
-    return this.#account.known((await this.#push.current())?.endpoint);
-  }
-
-  #become(state) {
-    this.#state = state;
-    this.dispatchEvent(new Event("change"));
-    return state;
   }
 }

@@ -2,6 +2,7 @@
 import { Tocsin } from "../tocsin.js";
 import { $, $$, busy, h, say } from "./dom.js";
 import { pageWords, told } from "./page-words.js";
+import { subscribing } from "./subscribing.js";
 
 const STORY = /^[a-z0-9][a-z0-9-]{0,59}$/;
 const { searchParams } = new URL(location.href);
@@ -37,14 +38,15 @@ function showState(tocsin, t) {
   const view = tocsin.state === "subscribed" ? "on" : "off";
   if (view === shown) return;
   shown = view;
-  const subscribing = $("#subscribe").contains(document.activeElement);
+  const box = $("#subscribe");
+  const hadFocus = box.contains(document.activeElement);
   showView(view);
-  if (view === "off") return place(tocsin, "#subscribe", "tocsin-subscribe");
+  if (view === "off") return box.firstElementChild ?? box.append(subscribing(box, tocsin, t));
   $("#ended").hidden = true;
   place(tocsin, "#preferences", "tocsin-preferences");
   showStory(tocsin, t);
   // The button of the panel has made way; while the panel is open, nothing outside it takes the focus.
-  if (subscribing) requestAnimationFrame(() => $("#choices-heading").focus());
+  if (hadFocus) requestAnimationFrame(() => $("#choices-heading").focus());
 }
 
 function ended(heading, text) {

@@ -1,8 +1,9 @@
 // The page at "/": what an alert is, the button, and the latest ones. Nothing is asked before a click.
 import { Tocsin } from "../tocsin.js";
-import { $, busy, h, say } from "./dom.js";
+import { $, busy, say } from "./dom.js";
 import { showLatest } from "./latest.js";
 import { clock, pageWords, told } from "./page-words.js";
+import { subscribing } from "./subscribing.js";
 
 function show(state) {
   for (const name of ["loading", "subscribe", "failed"]) $(`#${name}`).hidden = name !== state;
@@ -12,7 +13,8 @@ async function connect(t) {
   show("loading");
   try {
     const tocsin = await Tocsin.connect();
-    $("#subscribe").replaceChildren(h("tocsin-subscribe", { preferences: new URL("preferences", tocsin.base).href, tocsin }));
+    const box = $("#subscribe");
+    box.replaceChildren(subscribing(box, tocsin, t, { preferences: new URL("preferences", tocsin.base).href }));
     show("subscribe");
   } catch (error) {
     say($("#failed-text"), told(t, error));
