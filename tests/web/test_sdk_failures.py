@@ -111,6 +111,18 @@ async def test_a_page_that_the_reader_comes_back_to_sees_that_alerts_were_turned
         await expect(reader.page.get_by_text("Alerts are on")).to_be_visible()
 
 
+async def test_a_choice_that_is_saved_turns_nothing_on(sdk_api: Served, shared_chromium: Browser) -> None:
+    """Made by a script of the site, for who has blocked notifications since."""
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        await reader.show("")
+        await reader.subscribe({"topics": ["sport"]})
+        await reader.page.evaluate("played.change({ permission: 'denied', current: null })")
+        await reader.page.reload()
+        await run(reader, "tocsin.update({ min_level: 'flash' })")
+        assert await run(reader, "tocsin.state") == "denied"
+        assert (await reader.stored())["min_level"] == "flash"
+
+
 async def test_leaving_is_told_to_the_service_also_after_notifications_were_blocked(
     sdk_api: Served, shared_chromium: Browser
 ) -> None:

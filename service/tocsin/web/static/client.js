@@ -182,7 +182,7 @@ export class Tocsin extends EventTarget {
       const { preferences } = await this.#membership.sure("PATCH", "/preferences", { body, type: "application/merge-patch+json" });
       await this.#account.keep({ ...this.#account.record, preferences });
       for (const { resolve } of changes) resolve(preferences);
-      this.#membership.become("subscribed");
+      this.#membership.become(this.state);
     } catch (error) {
       for (const { reject } of changes) reject(error);
     }
