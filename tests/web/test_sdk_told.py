@@ -1,5 +1,6 @@
 """What the elements say when something does not work, and that they let a reader try again."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -109,30 +110,26 @@ async def test_a_time_zone_that_nobody_knows_leaves_the_sites_and_a_choice(
 
 
 async def test_of_two_languages_the_one_asked_for_last_is_spoken(sdk_api: Served, shared_chromium: Browser) -> None:
-    late: list[Route] = []
-
-    async def wait(route: Route) -> None:
-        late.append(route)
+    late: asyncio.Queue[Route] = asyncio.Queue()
 
     async with sdk_page(shared_chromium, sdk_api) as reader:
         page = reader.page
         await reader.show("<tocsin-subscribe></tocsin-subscribe>")
         await expect(page.get_by_role("button", name="Get alerts")).to_be_visible()
-        await page.route("**/words-ar.*", wait)
-        async with page.expect_request("**/words-ar.*"):
-            # The second element waits for the same words as the first did, and after it.
-            await page.evaluate(
-                """() => {
-                  const [first] = document.getElementsByTagName("tocsin-subscribe");
-                  first.lang = "ar";
-                  first.lang = "en";
-                  const second = document.createElement("tocsin-follow");
-                  second.lang = "ar";
-                  second.setAttribute("story", "budget");
-                  first.after(second);
-                }"""
-            )
-        await late[0].continue_()
+        await page.route("**/words-ar.*", late.put)
+        # The second element waits for the same words as the first did, and after it.
+        await page.evaluate(
+            """() => {
+              const [first] = document.getElementsByTagName("tocsin-subscribe");
+              first.lang = "ar";
+              first.lang = "en";
+              const second = document.createElement("tocsin-follow");
+              second.lang = "ar";
+              second.setAttribute("story", "budget");
+              first.after(second);
+            }"""
+        )
+        await (await asyncio.wait_for(late.get(), 10)).continue_()
         await expect(page.get_by_role("button", name="متابعة")).to_be_visible()
         await expect(page.get_by_role("button", name="Get alerts")).to_be_visible()
 
