@@ -21,7 +21,6 @@ class Load:
     """`others` and `beacons` count the calls whose body is read and whose answer is not made yet."""
 
     def __init__(self) -> None:
-        self.most_lag = MOST_LAG
         self.others = 0
         self.beacons = 0
         self._turned_away = 0
@@ -40,7 +39,7 @@ class Load:
     def give_way(self) -> None:
         """Raises Overloaded where a beacon has to."""
         late = self.lag(asyncio.get_running_loop().time())
-        if max(self.others, self.beacons) >= MOST_IN_WORK or late >= self.most_lag:
+        if max(self.others, self.beacons) >= MOST_IN_WORK or late >= MOST_LAG:
             self._turned_away += 1
             raise Overloaded("too busy for receipts; do not repeat this one")
 
