@@ -132,12 +132,39 @@ async def test_demo_once_sends_an_alert_and_ends_by_itself(tmp_path: Path) -> No
         told = await output_until(process, "Browsers say")
         assert await process.wait() == 0
         assert left_by(tmp_path) == []
+    assert "TOCSIN_PUBLIC_URL" in told  # is ignored, and that is said
     assert re.search(r"Unaccounted +0\b", told)
     followers, skipped, eligible = (
         int(re.findall(rf"{label}\D+(\d+)", told)[0]) for label in ("Followers", "Skipped", "Eligible")
     )
     assert 0 < followers == skipped + eligible
     assert re.search(rf"Browsers say +{eligible} got it once, as they wanted; 0 got", told)
+
+
+async def test_the_demo_lets_a_site_and_real_browsers_in(tmp_path: Path) -> None:
+    port, site = free_port(), "http://localhost:8480"
+    words = ("demo", "--browsers", "20", "--port", str(port), "--allow-origin", site, "--allow-origin", "http://b.test")
+    async with started(tmp_path, *words) as process:
+        told = await output_until(process, "Ctrl-C")
+        assert re.search(r"Chromium .*SWITCHES='--gcm-\S+ --gcm-\S+ --gcm-\S+'\n", told)
+        (authority,) = re.findall(r"(/\S+/ca\.pem)", told)
+        assert Path(authority).exists()
+        for origin in (site, "http://b.test"):
+            assert await _allowed(port, origin) == origin
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+
+
+async def test_the_demo_names_the_option_that_holds_no_origin(tmp_path: Path) -> None:
+    async with started(tmp_path, "demo", "--allow-origin", "localhost:8480") as process:
+        assert "--allow-origin: 'localhost:8480' must" in await output_until(process, "must")
+        assert await process.wait() == 2
+
+
+async def _allowed(port: int, origin: str) -> str | None:
+    url = f"http://127.0.0.1:{port}/v1/site"
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Origin": origin}) as response:
+        return response.headers.get("Access-Control-Allow-Origin")
 
 
 async def _queues(port: int, key: str) -> int:

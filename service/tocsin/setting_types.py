@@ -55,6 +55,8 @@ def _page_url(value: str) -> str:
 def _reader_url(value: str) -> str:
     # Who tries it out on one machine has no certificate.
     local = re.match(r"http://(localhost|127\.0\.0\.1)(:\d+)?(/|$)", value)
+    if value.startswith("http:") and not local:
+        raise ValueError("must begin with https:// (or http://localhost, to try it)")
     _page_url(value.replace("http:", "https:", 1) if local else value)
     return value
 

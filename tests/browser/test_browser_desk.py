@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from reader_scene import served
 
 from browsers import chromium, needs_chromium
 from tocsin.simulator.faults import DelayFault, StatusFault
@@ -67,6 +68,15 @@ async def test_an_editor_sends_an_alert_and_watches_it_go(town: Town, pictures: 
         (alert,) = (await town.call("GET", "/v1/alerts", headers=town.editor))[1]["alerts"]
         assert (alert["progress"]["accepted"], alert["progress"]["skipped"]) == (300, {"level": 40})
         await expect(page.locator("#recent")).to_contain_text("River bursts its banks")
+
+
+async def test_the_preview_names_the_site_that_readers_subscribed_on(town: Town) -> None:
+    async with served(town, reader_url="https://www.herald.example/alerts") as url, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{url}/console#key={ADMIN_KEY}")
+
+        hosts = page.locator("#preview [data-show=host]")
+        await expect(hosts).to_have_text(["www.herald.example", "www.herald.example"])
 
 
 async def test_a_refusal_stands_at_its_field_and_nothing_is_sent(town: Town) -> None:

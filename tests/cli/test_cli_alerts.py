@@ -63,7 +63,15 @@ async def test_people_read_the_words_as_they_are(tocsin: Commands) -> None:
         assert ran.code == 0
         assert alert_id in ran.out
         assert ODD in ran.out
-    assert "eligible 0" in sent.out
+
+
+async def test_zeros_are_told_when_they_are_counted(tocsin: Commands) -> None:
+    sent = await tocsin(*SEND, "--headline", "x")
+    alert_id = sent.out.split()[0]
+
+    assert f"not counted yet; follow it with: tocsin alert show {alert_id}" in sent.out
+    assert "eligible" not in sent.out
+    assert "eligible 0" in (await tocsin("alert", "stop", alert_id)).out
 
 
 async def test_one_key_makes_one_alert_whatever_changed_since(tocsin: Commands, store: Store) -> None:

@@ -118,7 +118,7 @@ async def test_no_store_is_1_and_says_what_to_do(tocsin: Commands, words: tuple[
         ("TOCSIN_APPROVAL", "flash,loud", "flash, breaking, update"),
         ("TOCSIN_LINK_CHECK", "sometimes", "TOCSIN_LINK_CHECK"),
         ("TOCSIN_PRIVACY_URL", "http://localhost/privacy", "TOCSIN_PRIVACY_URL: must begin with https://"),
-        ("TOCSIN_READER_URL", "http://herald.example/", "TOCSIN_READER_URL: must begin with https://"),
+        ("TOCSIN_READER_URL", "http://LOCALHOST:8480/", "READER_URL: must begin with https:// (or http://localhost, "),
         ("TOCSIN_TEXTS", "{", "TOCSIN_TEXTS: must be JSON"),
         ("TOCSIN_TEXTS", '{"en": "x"}', "TOCSIN_TEXTS"),
         ("TOCSIN_TEXTS", '{"en": {"push.tset": "x"}}', "TOCSIN_TEXTS: en: push.tset: there is no such text"),

@@ -186,6 +186,10 @@ def _show(report: Report, as_json: bool) -> None:
     progress = report.progress
     lines = console()
     lines.print(f"{report.status.alert.id}  {report.status.state}  {report.status.alert.draft.headline}")
+    if not (report.status.state.is_terminal or progress["eligible"] or progress["skipped"]):
+        # No shard is planned yet: its zeros would read as "nobody".
+        lines.print(f"  who gets it is not counted yet; follow it with: tocsin alert show {report.status.alert.id}")
+        return
     counts = [name for name in ("eligible", *OUTCOMES, "unaccounted") if progress[name] or name in _ALWAYS]
     lines.print("  " + "  ".join(f"{name} {progress[name]:,}" for name in counts))
     lines.print("  skipped: " + (", ".join(f"{name} {n:,}" for name, n in progress["skipped"].items()) or "none"))

@@ -59,11 +59,17 @@ def demo(
     browsers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many simulated browsers.")] = 10_000,
     once: Annotated[bool, typer.Option("--once", help="End when the alert is out.")] = False,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Instead of 8080.")] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A site whose pages may subscribe; may be given several times.")
+    ] = None,
 ) -> None:
-    """Everything, with simulated push services and browsers, and one alert sent."""
+    """Everything, with simulated push services and browsers, and one alert sent.
+
+    No setting counts here, neither of the environment nor of tocsin.toml.
+    """
     from tocsin.cli.demo import demo as run  # noqa: PLC0415
 
-    if not signals.run(run(browsers, once, port, Console())):
+    if not signals.run(run(browsers, once, port, allow_origin or (), Console())):
         raise typer.Exit(1)
 
 

@@ -53,7 +53,7 @@ function showCounts(alert) {
 
 function showPreview({ headline, body, url }) {
   // Browsers name the site that the reader subscribed on, whatever the link.
-  const { host } = location;
+  const { host } = new URL($("#preview").dataset.elsewhere || location);
   const texts = { headline: headline || "The headline", body, host };
   for (const element of $$("[data-show]", $("#preview"))) {
     say(element, texts[element.dataset.show]);
