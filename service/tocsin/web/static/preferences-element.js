@@ -58,7 +58,8 @@ export class PreferencesElement extends TocsinElement {
     const { state, preferences } = this.tocsin;
     const on = state === "subscribed";
     this.form.hidden = !on;
-    this.off.hidden = on;
+    // One button is enough for a page.
+    this.off.hidden = on || !!this.getRootNode().querySelector("tocsin-subscribe");
     // What the reader has just set is on its way: what holds is shown when all is saved.
     if (on && !this.#saving) for (const part of this.#parts) part.fill(preferences);
   }
