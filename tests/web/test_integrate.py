@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from newsstand import EXAMPLES, WRITTEN, Newsstand, open_newsstand, push, reading, subscribe
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, expect
 
 from browsers import needs_chromium
 from tocsin.settings import Settings
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.browser, needs_chromium, needs_nginx]
 async def proxied(folder: Path, api: int, site: int, alerts: int) -> AsyncIterator[None]:
     """nginx with the configuration of the example, on these ports."""
     shutil.copytree(EXAMPLES / "plain-site", folder / "site")
-    for path in [folder / "site" / "index.html", folder / "site" / "tocsin" / "sw.js"]:
+    for path in [each for each in (folder / "site").rglob("*") if each.is_file()]:
         path.write_text(path.read_text().replace(WRITTEN, f"http://localhost:{alerts}"))
     lines = (EXAMPLES / "caching-proxy" / "nginx.conf").read_text()
     for written, port in (("8480", site), ("8481", alerts), ("8080", api)):
@@ -84,6 +84,22 @@ async def test_a_plain_site_behind_a_cache_is_subscribed_to_and_alerted(
         shown = await reader.pushed(push("0" * 22))
         assert (shown["title"], shown["icon"]) == ("Rates up", f"{fronts.alerts}/assets/icon-192.png")
         assert fronts.newsstand.times("POST /v1/subscriptions 201") == 1
+
+
+async def test_the_page_of_choices_knows_who_subscribed_on_another_and_turns_alerts_off(
+    browser: BrowserContext, fronts: Fronts
+) -> None:
+    """The very page that docs/integrate.md has."""
+    written = (EXAMPLES / "plain-site" / "alerts" / "index.html").read_text()
+    assert f"```html\n{written}```" in (EXAMPLES.parent / "docs" / "integrate.md").read_text()
+    async with reading(browser, fronts.site, subscribe) as reader:
+        page = reader.page
+        await page.get_by_role("link", name="Change").click()
+        await expect(page.get_by_role("heading", name="Your alerts")).to_be_visible()
+        await expect(page.get_by_label("Quiet at set hours")).to_be_visible()
+        await page.get_by_role("button", name="Turn alerts off").click()
+        await expect(page.get_by_label("Quiet at set hours")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Turn on again")).to_be_visible()
 
 
 async def test_a_cache_keeps_what_it_may_and_keeps_origins_apart(fronts: Fronts) -> None:

@@ -108,6 +108,27 @@ async def test_changes_made_quickly_are_all_saved_and_a_failed_one_is_taken_back
         assert await reader.stored() == stored
 
 
+async def test_a_page_of_choices_has_one_button_to_turn_alerts_on_and_one_to_turn_them_off(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    async with sdk_page(shared_chromium, sdk_api) as reader:
+        page = reader.page
+        await reader.show("<tocsin-preferences></tocsin-preferences>")
+        await expect(page.get_by_role("button", name="Get alerts")).to_have_count(1)
+        await reader.show(
+            '<tocsin-subscribe preferences="#choices"></tocsin-subscribe>'
+            '<tocsin-preferences id="choices"></tocsin-preferences><tocsin-data></tocsin-data>'
+        )
+        await expect(page.locator("tocsin-preferences button", has_text="Get alerts")).to_be_hidden()
+        await expect(page.locator("tocsin-preferences button", has_text="Get alerts")).to_have_count(1)
+        await expect(page.get_by_role("button", name="Get alerts")).to_have_count(1)
+        await reader.subscribe({"topics": ["world"]})
+        await expect(page.get_by_label("Quiet at set hours")).to_be_visible()
+        await page.get_by_role("button", name="Turn alerts off").click()
+        await expect(page.get_by_role("button", name="Turn on again")).to_be_visible()
+        await expect(page.get_by_label("Quiet at set hours")).to_be_hidden()
+
+
 async def test_what_was_chosen_elsewhere_is_shown_and_left_alone(sdk_api: Served, shared_chromium: Browser) -> None:
     elsewhere = {
         "topics": ["sport", "world"],

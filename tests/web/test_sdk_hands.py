@@ -41,6 +41,56 @@ async def test_both_ends_of_quiet_hours_are_saved_however_quickly_they_are_set(
         await expect(start).to_have_value("23:30")
 
 
+# What a click there would meet.
+UNDER = """([x, y]) => {
+  const met = document.querySelector("tocsin-preferences").shadowRoot.elementFromPoint(x, y);
+  return met.getAttribute("part") ?? met.tagName;
+}"""
+
+
+async def test_what_is_saved_is_said_for_a_moment_and_is_in_nobodys_way(
+    sdk_api: Served, shared_chromium: Browser
+) -> None:
+    phone = {"width": 390, "height": 844}
+    async with sdk_page(shared_chromium, sdk_api, viewport=phone) as reader:
+        page = reader.page
+        await page.clock.install()
+        await reader.show("<tocsin-preferences></tocsin-preferences>")
+        await reader.subscribe({"muted_stories": ["budget-2026"]})
+        saved = page.get_by_text("Saved", exact=True)
+        politics = page.get_by_role("radiogroup", name="Politics")
+        await politics.get_by_role("radio", name="All").check()
+        await expect(saved).to_be_visible()
+        box = await saved.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] / 2 > phone["width"] / 2
+        middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+        assert await page.evaluate(UNDER, middle) not in {"status", None}
+        await page.clock.run_for(4_000)
+        await expect(saved).to_have_count(0)
+        # Who was at a button that is gone keeps their place, also when the word goes.
+        await page.get_by_role("button", name="Remove budget 2026").press("Enter")
+        await expect(saved).to_be_visible()
+        await page.clock.run_for(4_000)
+        await expect(saved).to_have_count(0)
+        assert await page.evaluate("document.activeElement.localName") == "tocsin-preferences"
+        # A failure stays until the next change.
+        await page.route("**/preferences", lambda route: route.abort())
+        await politics.get_by_role("radio", name="Off").check()
+        failed = page.get_by_text("Not saved; your choices are as before.")
+        await expect(failed).to_be_visible()
+        await page.clock.run_for(30_000)
+        await expect(failed).to_be_visible()
+        # An element that was taken off the page has no timer left.
+        await page.unroute("**/preferences")
+        await politics.get_by_role("radio", name="Off").check()
+        await expect(saved).to_be_visible()
+        status = await saved.element_handle()
+        await page.evaluate("document.querySelector('tocsin-preferences').remove()")
+        await page.clock.run_for(30_000)
+        assert await status.text_content() == "Saved"
+
+
 async def test_a_click_between_the_edge_of_the_panel_and_its_content_keeps_it_open(
     sdk_api: Served, shared_chromium: Browser
 ) -> None:

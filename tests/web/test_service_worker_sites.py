@@ -125,7 +125,7 @@ async def test_a_sites_own_worker_goes_on_as_before(browser: BrowserContext, own
 async def test_a_copy_of_all_on_the_site_itself_does_too(
     browser: BrowserContext, servers: Settings, store: Store, tmp_path: Path
 ) -> None:
-    page = (EXAMPLES / "plain-site" / "index.html").read_text()
+    page = (EXAMPLES / "plain-site" / "index.html").read_text().replace(' preferences="/alerts"', "")
     scripts = {name: found.body.decode() for name in JOINED if (found := asset(name))}
     copies = {
         "index.html": page.replace(f"{WRITTEN}/tocsin.js", "/js/tocsin.js"),

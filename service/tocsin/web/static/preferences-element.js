@@ -21,6 +21,7 @@ export class PreferencesElement extends TocsinElement {
   #saving = 0;
   #parts = [];
   #timer = null;
+  #saved = null;
 
   async load() {
     Object.assign(this, await import("./tocsin-quiet.js"));
@@ -49,6 +50,7 @@ export class PreferencesElement extends TocsinElement {
 
   disconnectedCallback() {
     clearInterval(this.#timer);
+    clearTimeout(this.#saved);
     super.disconnectedCallback();
   }
 
@@ -56,7 +58,8 @@ export class PreferencesElement extends TocsinElement {
     const { state, preferences } = this.tocsin;
     const on = state === "subscribed";
     this.form.hidden = !on;
-    this.off.hidden = on;
+    // One button is enough for a page.
+    this.off.hidden = on || !!this.getRootNode().querySelector("tocsin-subscribe");
     // What the reader has just set is on its way: what holds is shown when all is saved.
     if (on && !this.#saving) for (const part of this.#parts) part.fill(preferences);
   }
@@ -77,10 +80,15 @@ export class PreferencesElement extends TocsinElement {
     this.#saving -= 1;
     this.show();
     if (failed) this.#tell("status failed", failed);
-    else if (!this.#saving) this.#tell("status done", t("save.saved"));
+    else if (!this.#saving) {
+      this.#tell("status done", t("save.saved"));
+      // It lies over the choices below it.
+      if (this.isConnected) this.#saved = setTimeout(() => this.#tell("status", ""), 4_000);
+    }
   }
 
   #tell(name, text) {
+    clearTimeout(this.#saved);
     this.status.className = name;
     say(this.status, text);
   }
@@ -121,13 +129,12 @@ export class PreferencesElement extends TocsinElement {
   #stories(save) {
     const { t, time } = this.words;
     const none = note(t("stories.none"));
-    const list = h("div");
+    const list = h("div", { tabindex: -1 });
     const item = (key) => ({ story, until }) => h("li", {},
       h("span", {}, storyName(story), " ", until && h("small", {}, t("stories.until", { time: time(new Date(until), { dateStyle: "medium" }) }))),
       button("×", () => {
         // The button goes with its story, so the focus needs another place.
-        this.status.tabIndex = -1;
-        this.status.focus();
+        list.focus();
         save((now) => chooseStory(now, key, story, false));
       }, "close", { "aria-label": t("stories.remove", { story: storyName(story) }) }));
     let looks = "";

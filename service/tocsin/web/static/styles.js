@@ -71,7 +71,7 @@ ul { list-style: none; padding: 0; }
 ul li { display: flex; justify-content: space-between; align-items: center; border-bottom: 1px solid var(--rule); }
 ol { padding-inline-start: 1.5rem; }
 form > .row { position: sticky; bottom: 0; padding: .75rem 0; border-top: 1px solid var(--rule); background: var(--paper); }
-.status { position: sticky; bottom: 1rem; width: fit-content; padding: .5rem 1rem; border: 1px solid; border-radius: var(--radius); background: var(--paper); box-shadow: 0 .25rem 1rem #0003; }
+.status { position: sticky; bottom: 1rem; width: fit-content; margin-inline-start: auto; pointer-events: none; padding: .5rem 1rem; border: 1px solid; border-radius: var(--radius); background: var(--paper); box-shadow: 0 .25rem 1rem #0003; }
 
 @media (max-width: 40rem) {
   dialog { width: 100%; max-width: 100%; margin: auto 0 0; border-radius: 1rem 1rem 0 0; }
