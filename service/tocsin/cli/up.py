@@ -1,6 +1,5 @@
 """`tocsin up`: everything on one machine."""
 
-import fcntl
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from tocsin.cli.supervisor import Supervisor, Told, supervised
 from tocsin.domain.errors import Misconfigured, Unavailable
 from tocsin.domain.queues import MAINTENANCE, QUEUES
 from tocsin.domain.roles import Role
+from tocsin.locks import try_lock
 from tocsin.push.vapid_keys import ServerKeys
 from tocsin.settings import PREFIX, Settings, load
 from tocsin.store.store import Store
@@ -119,19 +119,11 @@ def _only_one(data_dir: Path) -> Iterator[int]:
     private_folder(data_dir.resolve())
     with (data_dir / "lock").open("w") as file:
         deadline = time.monotonic() + LOCK_SECONDS
-        while not _locked(file.fileno()):
+        while not try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 raise Misconfigured(f"another `tocsin up` is at work on {data_dir.resolve()}")
             time.sleep(0.05)  # nothing is running yet that could wait for us
         yield file.fileno()
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 async def up(workers: int | None, port: int | None, data_dir: Path | None, console: Console) -> None:

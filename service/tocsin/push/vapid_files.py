@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from py_vapid import Vapid02
 
 from tocsin.domain.errors import Conflict, Misconfigured, NotFound
+from tocsin.locks import try_lock
 from tocsin.push.vapid import ApplicationServer, make_folders, read_private, replace_private
 from tocsin.push.vapid_keys import older_folder
 
@@ -33,19 +33,11 @@ def changing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise Misconfigured(f"{path}: {error.strerror}; the service must own its folder") from None
     try:
-        if not _locked(folder):
+        if not try_lock(folder):
             raise Conflict(f"another command is changing the keys in {path.parent} at this moment")
         yield
     finally:
         os.close(folder)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def rotate(path: Path, subject: str) -> ApplicationServer:
